@@ -1,0 +1,63 @@
+"""nestkit: preflight, configure and benchmark nested virtualization.
+
+Three verbs on ESXi 8 and Hyper-V, and a course that teaches them:
+
+>>> import nestkit as nk
+>>> report = nk.preflight.check(nk.connect("local://"))
+
+Everything here is loaded when it is first used, so that ``import nestkit`` is quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_MODULES = (
+    "benchmark", "charts", "configure", "course", "errors", "facts", "lab", "practice",
+    "preflight", "requirements", "runners", "scripts",
+)  # fmt: skip
+_NAMES = {
+    "connect": "nestkit.hosts",
+    "NestedGoal": "nestkit.plans",
+    "NestkitError": "nestkit.errors",
+    "Plan": "nestkit.plans",
+    "Run": "nestkit.benchmark",
+    "Unknown": "nestkit.facts",
+}
+__all__ = sorted([*_MODULES, *_NAMES, "__version__"])
+
+if TYPE_CHECKING:
+    from nestkit import (
+        benchmark,
+        charts,
+        configure,
+        course,
+        errors,
+        facts,
+        lab,
+        practice,
+        preflight,
+        requirements,
+        runners,
+        scripts,
+    )
+    from nestkit.benchmark import Run
+    from nestkit.errors import NestkitError
+    from nestkit.facts import Unknown
+    from nestkit.hosts import connect
+    from nestkit.plans import NestedGoal, Plan
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"nestkit.{name}")
+    if name in _NAMES:
+        return getattr(importlib.import_module(_NAMES[name]), name)
+    raise AttributeError(f"module 'nestkit' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

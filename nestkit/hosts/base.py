@@ -1,0 +1,51 @@
+"""What every host can do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, runtime_checkable
+
+from nestkit.facts import HostFacts, Platform
+from nestkit.plans import Json, Step, Target
+
+
+@runtime_checkable
+class Host(Protocol):
+    """A connected host. Only :mod:`nestkit.configure` calls ``perform``."""
+
+    @property
+    def identity(self) -> str:
+        """The host's own UUID."""
+
+    @property
+    def platform(self) -> Platform:
+        """Which platform it is."""
+
+    @property
+    def is_practice(self) -> bool:
+        """True for a practice host: nothing it says is proof for a real one."""
+
+    def read(self, vm: str | None = None) -> HostFacts:
+        """Facts of the host and of all its VMs, or of the one VM of that name or UUID.
+
+        Raises
+        ------
+        NotFound
+            No such VM; the message names near ones.
+        Ambiguous
+            Several VMs have that name; the message lists their UUIDs.
+        """
+
+    def current(self, target: Target, property: str) -> Json:  # noqa: A002  (pinned name)
+        """The property's value now, after work in flight on the target has ended."""
+
+    def perform(
+        self, step: Step, deadline_s: float, on_task: Callable[[str], None] | None = None
+    ) -> None:
+        """Do the step and return when the host says it is done.
+
+        ``on_task`` is called with the id of the host's task as soon as it is known.
+        """
+
+    def close(self) -> None:
+        """End the session. Safe to call twice."""
