@@ -15,19 +15,36 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-_MODULES = (
-    "benchmark", "charts", "configure", "course", "errors", "facts", "lab", "practice",
-    "preflight", "requirements", "runners", "scripts",
-)  # fmt: skip
-_NAMES = {
-    "connect": "nestkit.hosts",
+__all__ = [
+    "NestedGoal",
+    "NestkitError",
+    "Plan",
+    "Run",
+    "Unknown",
+    "__version__",
+    "benchmark",
+    "charts",
+    "configure",
+    "connect",
+    "course",
+    "errors",
+    "facts",
+    "lab",
+    "practice",
+    "preflight",
+    "requirements",
+    "runners",
+    "scripts",
+]
+# what is not a module of nestkit's own, and the module that has it
+_HOMES = {
     "NestedGoal": "nestkit.plans",
     "NestkitError": "nestkit.errors",
     "Plan": "nestkit.plans",
     "Run": "nestkit.benchmark",
     "Unknown": "nestkit.facts",
+    "connect": "nestkit.hosts",
 }
-__all__ = sorted([*_MODULES, *_NAMES, "__version__"])
 
 if TYPE_CHECKING:
     from nestkit import (
@@ -52,10 +69,10 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    if name in _MODULES:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    if name in __all__:
         return importlib.import_module(f"nestkit.{name}")
-    if name in _NAMES:
-        return getattr(importlib.import_module(_NAMES[name]), name)
     raise AttributeError(f"module 'nestkit' has no attribute {name!r}")
 
 

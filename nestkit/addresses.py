@@ -40,11 +40,11 @@ class Address:
 
 def _shown(url: str) -> str:
     """The address as it may be repeated in a message: without what might be a password."""
-    head, separator, rest = url.partition("://")
-    if "@" in rest:
-        rest = rest.rpartition("@")[2]
-        return f"{head}{separator}…@{rest}"
-    return url
+    scheme, separator, _ = url.partition("://")
+    _, at, host = url.rpartition("@")
+    if not at:
+        return url
+    return f"{scheme}{separator}…@{host}" if separator and "@" not in scheme else f"…@{host}"
 
 
 def parse(url: str) -> Address:

@@ -1,0 +1,88 @@
+# Each target does all the set-up it needs. `make help` lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+NOTEBOOKS = notebooks/*.ipynb notebooks/solutions/*.ipynb
+NBVAL = --nbval-lax --nbval-current-env --nbval-cell-timeout=60 --nbval-sanitize-with tests/nbval.cfg
+
+.PHONY: help course test check soak perf notebooks solutions offline lint lock clean
+
+help:  ## list the targets
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+# The first Python that is new enough, and can make environments; or what to install.
+define MAKE_VENV
+set -e; \
+for candidate in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+  if $$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then python=$$candidate; break; fi; \
+done; \
+if [ -z "$$python" ]; then \
+  echo "nestkit needs Python 3.11 or newer, and none was found on the PATH." >&2; \
+  echo "  Debian 12/13, Ubuntu 24.04:  sudo apt-get install python3 python3-venv" >&2; \
+  echo "  elsewhere:                   https://www.python.org/downloads/" >&2; exit 2; \
+fi; \
+if ! $$python -c 'import ensurepip, venv' >/dev/null 2>&1; then \
+  version=$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+  echo "$$python ($$version) cannot make virtual environments: its venv module is missing." >&2; \
+  echo "  Debian, Ubuntu:  sudo apt-get install python$$version-venv" >&2; exit 2; \
+fi; \
+$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 || $$python -m venv --clear $(VENV)
+endef
+
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r
+EDITABLE = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+
+$(VENV)/course.stamp: requirements.lock pyproject.toml
+	@$(MAKE_VENV)
+	@echo "Installing what the lessons need into $(VENV) (a minute or two, once) …"
+	@$(INSTALL) requirements.lock
+	@$(EDITABLE)
+	@touch $@
+
+$(VENV)/dev.stamp: requirements-dev.lock pyproject.toml
+	@$(MAKE_VENV)
+	@echo "Installing what the tests need into $(VENV) (a minute or two, once) …"
+	@$(INSTALL) requirements-dev.lock
+	@$(EDITABLE)
+	@touch $@ $(VENV)/course.stamp
+
+course: $(VENV)/course.stamp  ## set everything up and open JupyterLab at lesson 00
+	@$(BIN)/nestkit course
+
+test: $(VENV)/dev.stamp  ## set everything up and run the tests (no root, no peers)
+	$(BIN)/python -m pytest -q -m "not (slow or lab or kill or peer or perf)"
+	$(BIN)/python -m pytest -q -p no:cacheprovider $(NBVAL) $(NOTEBOOKS)
+
+lint: $(VENV)/dev.stamp  ## lint, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m nestkit.course.editions --check
+
+check: lint  ## all that make test leaves out: lint, types, kill matrix, lab, ratios; nothing skipped
+	$(BIN)/python -m pytest -q --no-skips -m "slow or kill or peer"
+	$(BIN)/python -m pytest -q --no-skips -m "lab and not perf"
+	$(BIN)/python -m pytest -q --no-skips -m perf -s
+
+perf: $(VENV)/dev.stamp  ## print the ratios of time that the README quotes
+	$(BIN)/python -m pytest -q --no-skips -m perf -s
+
+soak: $(VENV)/dev.stamp  ## the long storms; run by hand
+	NESTKIT_SOAK=1 $(BIN)/python -m pytest -q --no-skips -m "slow or kill or lab" --timeout 7200
+
+notebooks: $(VENV)/dev.stamp  ## generate the learner's notebooks from notebooks/source
+	$(BIN)/python -m nestkit.course.editions --write learner
+
+solutions: $(VENV)/dev.stamp  ## generate and run the solutions
+	$(BIN)/python -m nestkit.course.editions --write solution
+
+offline: $(VENV)/course.stamp  ## fetch now what a class without network needs later
+	$(BIN)/nestkit lab build
+
+lock:  ## resolve pyproject.toml anew into the two lock files (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet pyproject.toml --extra dev --output-file requirements-dev.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet pyproject.toml --extra build --constraint requirements-dev.lock --output-file requirements.lock
+
+clean:  ## remove the environment and what tools left behind
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

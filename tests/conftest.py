@@ -1,0 +1,57 @@
+"""What all tests share: private state, and no silent skips."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+LEFT_OUT = {
+    "slow": "takes minutes",
+    "lab": "boots virtual machines and fetches packages from the distribution",
+    "kill": "kills processes at every step",
+    "peer": "needs an independent peer",
+    "perf": "measures ratios of time on a quiet machine",
+}
+_deselected: Counter[str] = Counter()
+
+# Set before any test module is imported: a test never sees the user's own state or password.
+_state = tempfile.TemporaryDirectory(prefix="nestkit-test-", ignore_cleanup_errors=True)
+os.environ["NESTKIT_STATE"] = _state.name
+os.environ.pop("NESTKIT_PASSWORD", None)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--no-skips", action="store_true", help="a skipped test fails the run")
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    for item in items:
+        _deselected.update({mark for mark in LEFT_OUT if item.get_closest_marker(mark)})
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for mark, count in sorted(_deselected.items()):
+        terminalreporter.write_line(
+            f"left to make check: {count} tests marked {mark} ({LEFT_OUT[mark]})"
+        )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = len(reporter.stats.get("skipped", [])) if reporter else 0
+    strict = session.config.getoption("--no-skips") or os.environ.get("CI") == "true"
+    if strict and skipped and exitstatus == pytest.ExitCode.OK:
+        reporter.write_line(f"{skipped} tests were skipped, and no skip is allowed here", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture
+def state_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A state folder of the test's own."""
+    monkeypatch.setenv("NESTKIT_STATE", str(tmp_path / "state"))
+    return tmp_path / "state"

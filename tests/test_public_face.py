@@ -1,0 +1,112 @@
+"""The public face: quick to import, every name works, and data flows one way."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import nestkit
+
+PACKAGE = Path(nestkit.__file__).parent
+MODULES = sorted(
+    m.name for m in pkgutil.walk_packages([str(PACKAGE)], "nestkit.") if "__main__" not in m.name
+)
+
+# Each part, and the parts of nestkit that it may import. Nothing imports course or cli.
+BASE = {"errors", "facts", "resources", "state"}
+MAY_IMPORT = {
+    "errors": set(),
+    "facts": {"errors"},
+    "resources": {"errors"},
+    "state": {"errors"},
+    "addresses": BASE,
+    "credentials": BASE | {"addresses"},
+    "plans": BASE | {"scripts"},
+    "transport": BASE | {"addresses", "credentials"},
+    "practice": BASE | {"addresses"},
+    "runners": BASE,
+    "lab": BASE | {"runners"},
+    "hosts": BASE | {"addresses", "credentials", "plans", "transport", "practice", "lab"},
+    "requirements": BASE,
+    "preflight": BASE | {"hosts", "requirements"},
+    "configure": BASE | {"hosts", "plans"},
+    "scripts": BASE | {"plans"},
+    "benchmark": BASE | {"runners"},
+    "charts": BASE | {"benchmark", "runners"},
+}
+
+
+def imports_of(path: Path) -> set[str]:
+    """The parts of nestkit that a module names in an import, at any depth of its code."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names = [node.module or ""]
+            if node.module == "nestkit":
+                names = [f"nestkit.{alias.name}" for alias in node.names]
+        else:
+            continue
+        found |= {name.split(".")[1] for name in names if name.startswith("nestkit.")}
+    return found
+
+
+@pytest.mark.parametrize("part", sorted(MAY_IMPORT))
+def test_data_flows_one_way(part: str) -> None:
+    files = sorted((PACKAGE / part).rglob("*.py")) or [PACKAGE / f"{part}.py"]
+    for file in files:
+        extra = imports_of(file) - MAY_IMPORT[part] - {part, "__version__"}
+        assert not extra, f"{file.name} imports {sorted(extra)}"
+
+
+def test_every_part_has_its_place_in_the_flow() -> None:
+    parts = {name.split(".")[1] for name in MODULES}
+    top = {"course", "cli"}
+    assert parts == set(MAY_IMPORT) | top
+
+
+def test_importing_nestkit_loads_nothing_heavy() -> None:
+    code = "import sys, nestkit; print(*sorted(m.split('.')[0] for m in sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
+    heavy = {"pandas", "numpy", "matplotlib", "ipywidgets", "IPython", "pyVmomi", "winrm"}
+    assert loaded
+    assert not heavy & set(loaded.split())
+
+
+def test_every_public_name_works_twice_after_all_modules_are_imported() -> None:
+    for module in MODULES:
+        importlib.import_module(module)
+    for _ in range(2):
+        for name in nestkit.__all__:
+            value = getattr(nestkit, name)
+            assert value is getattr(nestkit, name)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        nestkit.nonsense  # noqa: B018
+
+
+def test_no_public_function_shares_its_name_with_a_module() -> None:
+    for module in MODULES:
+        package, _, name = module.rpartition(".")
+        value = getattr(importlib.import_module(package), name, None)
+        assert inspect.ismodule(value), f"{module} is hidden by {value!r}"
+
+
+def test_modules_stay_short() -> None:
+    long = {
+        str(path.relative_to(PACKAGE)): count
+        for path in PACKAGE.rglob("*.py")
+        if (count := len(path.read_text(encoding="utf-8").splitlines())) > 330
+    }
+    assert not long
