@@ -1,0 +1,101 @@
+"""Open JupyterLab at a lesson."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from nestkit.errors import CourseError
+from nestkit.resources import notebooks_path
+
+_READY_DEADLINE_S = 60.0
+
+
+def lessons() -> dict[str, Path]:
+    """The learner's notebooks by number: {"00": …/00-start-here.ipynb, …}."""
+    return {path.name[:2]: path for path in sorted(notebooks_path().glob("[0-9][0-9]-*.ipynb"))}
+
+
+def _workspace() -> Path:
+    """The clone's notebooks, or beside the caller a copy of those an installed kit carries."""
+    folder = notebooks_path()
+    if folder.parent.name != "nestkit" or (folder.parent.parent / "pyproject.toml").exists():
+        return folder
+    copy = Path.cwd() / "nestkit-course"
+    if not copy.exists():
+        shutil.copytree(folder, copy)
+        print(f"The lessons were copied to {copy}.")  # noqa: T201  (spoken to a person)
+    return copy
+
+
+def has_display() -> bool:
+    """Whether a browser can be expected to open here."""
+    if sys.platform in ("win32", "darwin"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def open_lesson(lesson: str = "00", *, browser: bool | None = None) -> int:
+    """Run JupyterLab at a lesson until it ends; return its exit status.
+
+    Parameters
+    ----------
+    lesson
+        The lesson's number.
+    browser
+        Open a browser; by default when there is a display. The address is printed either way.
+
+    Raises
+    ------
+    CourseError
+        There is no such lesson, or JupyterLab did not start.
+    """
+    known = lessons()
+    if lesson not in known:
+        raise CourseError(
+            f"there is no lesson {lesson!r}", remedy=f"choose one of {', '.join(known)}"
+        )
+    page = known[lesson].name
+    token = secrets.token_urlsafe(24)
+    command = [sys.executable, "-m", "jupyterlab", "-y", "--ServerApp.log_level=WARN"]
+    command += [f"--ServerApp.root_dir={_workspace()}", f"--LabApp.default_url=/lab/tree/{page}"]
+    if not (has_display() if browser is None else browser):
+        command.append("--no-browser")
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")  # containers such as Binder's run as root
+    # the token travels in the environment: an argument list is readable by every user
+    server = subprocess.Popen(command, env=os.environ | {"JUPYTER_TOKEN": token})
+    try:
+        address = _wait_for_address(server)
+        print(  # noqa: T201
+            f"\nLesson {lesson} is at\n\n    {address}lab/tree/{page}?token={token}\n\n"
+            "Ctrl-C here ends JupyterLab.\n",
+            flush=True,
+        )
+        return server.wait()
+    except KeyboardInterrupt:
+        return server.wait(timeout=30)
+    finally:
+        if server.poll() is None:
+            server.terminate()
+
+
+def _wait_for_address(server: subprocess.Popen[bytes]) -> str:
+    from jupyter_server.serverapp import list_running_servers
+
+    deadline = time.monotonic() + _READY_DEADLINE_S
+    while time.monotonic() < deadline:
+        if server.poll() is not None:
+            break
+        for running in list_running_servers():
+            if running["pid"] == server.pid:
+                return str(running["url"])
+        time.sleep(0.1)
+    raise CourseError(
+        "JupyterLab did not start", remedy="read what it printed above; `make clean` and try again"
+    )
