@@ -1,1 +1,62 @@
-"""TBD."""
+"""The course: forms, checks, progress, quizzes, and the editions of its lessons.
+
+Everything here is loaded when it is first used; ``import nestkit.course`` loads no widgets.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+_MODULES = ("checks", "editions", "forms", "progress", "quizzes")
+_NAMES = {
+    "Field": "nestkit.course.fields",
+    "Form": "nestkit.course.forms",
+    "Verdict": "nestkit.course.checks",
+    "address": "nestkit.course.hosts",
+    "apply_form": "nestkit.course.ready",
+    "benchmark_form": "nestkit.course.ready",
+    "check": "nestkit.course.checks",
+    "environment": "nestkit.course.readiness",
+    "environment_form": "nestkit.course.ready",
+    "form_for": "nestkit.course.forms",
+    "host_form": "nestkit.course.ready",
+    "layers_diagram": "nestkit.course.diagrams",
+    "plan_form": "nestkit.course.ready",
+    "preflight_form": "nestkit.course.ready",
+    "quiz": "nestkit.course.quizzes",
+    "rollback_form": "nestkit.course.ready",
+    "use_host": "nestkit.course.hosts",
+}
+__all__ = sorted([*_MODULES, *_NAMES])
+
+if TYPE_CHECKING:
+    from nestkit.course import checks, editions, forms, progress, quizzes
+    from nestkit.course.checks import Verdict, check
+    from nestkit.course.diagrams import layers_diagram
+    from nestkit.course.fields import Field
+    from nestkit.course.forms import Form, form_for
+    from nestkit.course.hosts import address, use_host
+    from nestkit.course.quizzes import quiz
+    from nestkit.course.readiness import environment
+    from nestkit.course.ready import (
+        apply_form,
+        benchmark_form,
+        environment_form,
+        host_form,
+        plan_form,
+        preflight_form,
+        rollback_form,
+    )
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"nestkit.course.{name}")
+    if name in _NAMES:
+        return getattr(importlib.import_module(_NAMES[name]), name)
+    raise AttributeError(f"module 'nestkit.course' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

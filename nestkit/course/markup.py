@@ -1,0 +1,69 @@
+"""Small pieces of accessible HTML. Every text that comes in is escaped here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import Final
+
+# state → mark, word, colour of the left border; colour is never the only sign
+MARKS: Final = {
+    "pass": ("✓", "#1a7f37"),
+    "note": ("i", "#0969da"),
+    "warn": ("!", "#9a6700"),
+    "fail": ("✗", "#cf222e"),
+    "idle": ("…", "#6e7781"),
+}
+
+
+def text(value: object) -> str:
+    """Any value as escaped text, with lone surrogates made visible instead of breaking JSON."""
+    return escape(str(value).encode("utf-8", "backslashreplace").decode("utf-8"))
+
+
+def lines(value: object) -> str:
+    """Escaped text that keeps its line breaks."""
+    return text(value).replace("\n", "<br>")
+
+
+def notice(kind: str, head: str, body: str = "", items: Iterable[str] = ()) -> str:
+    """A box with a mark, a heading, a text and a list; ``kind`` is a key of :data:`MARKS`."""
+    mark, colour = MARKS[kind]
+    listed = "".join(f"<li>{lines(item)}</li>" for item in items)
+    return (
+        f'<div role="status" style="border-left:4px solid {colour};'
+        'padding:.3em .8em;margin:.3em 0">'
+        f'<strong><span aria-hidden="true">{mark} </span>{text(head)}</strong>'
+        + (f"<br>{lines(body)}" if body else "")
+        + (f"<ul style='margin:.2em 0 0 1.2em'>{listed}</ul>" if listed else "")
+        + "</div>"
+    )
+
+
+def status(words: str) -> str:
+    """A line that screen readers announce when it changes."""
+    return f'<p role="status" style="margin:.2em 0">{lines(words)}</p>'
+
+
+def code(source: str) -> str:
+    """A block of code."""
+    return (
+        '<pre tabindex="0" aria-label="the call that Run makes" style="margin:.2em 0;padding:'
+        '.4em .6em;border:1px solid #8c959f;border-radius:4px;white-space:pre-wrap">'
+        f"<code>{text(source)}</code></pre>"
+    )
+
+
+def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table with a caption and column headings."""
+    heads = "".join(f'<th scope="col" style="text-align:left">{text(cell)}</th>' for cell in head)
+    body = "".join(
+        "<tr>"
+        + "".join(f'<td style="text-align:left;vertical-align:top">{lines(c)}</td>' for c in row)
+        + "</tr>"
+        for row in rows
+    )
+    return (
+        f'<table><caption style="text-align:left">{text(caption)}</caption>'
+        f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
+    )
