@@ -1,0 +1,54 @@
+"""The command ``nestkit`` and its exit status."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from nestkit import __version__
+from nestkit.cli import course_verbs, host_verbs, machine_verbs
+from nestkit.cli.terminal import INTERRUPTED, NOT_DONE
+from nestkit.errors import NestkitError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def cli() -> None:
+    """Nested virtualization on ESXi 8 and Hyper-V: preflight, configure, benchmark.
+
+    URL is esx://root@esxi01.lab, local://, or practice://esx for a practice host. A password
+    comes from NESTKIT_PASSWORD, the keyring, or a prompt; never from the address.
+
+    \b
+    Shell completion, for bash (zsh and fish alike):
+      eval "$(_NESTKIT_COMPLETE=bash_source nestkit)"
+    """
+
+
+for _module, _names in (
+    (host_verbs, ("preflight", "plan", "apply", "resume", "rollback")),
+    (machine_verbs, ("practice", "lab", "benchmark")),
+    (course_verbs, ("course", "progress")),
+):
+    for _name in _names:
+        cli.add_command(getattr(_module, _name))
+
+
+def main() -> None:
+    """Entry point: every error becomes its message, its remedy and an exit status."""
+    try:
+        status = cli.main(prog_name="nestkit", standalone_mode=False)
+    except NestkitError as error:
+        click.echo(f"nestkit: {error}", err=True)
+        status = NOT_DONE
+    except click.ClickException as error:
+        error.show()
+        status = NOT_DONE
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("nestkit: interrupted", err=True)
+        status = INTERRUPTED
+    except BrokenPipeError:  # the reader had enough, as with `nestkit … | head`
+        sys.stderr.close()
+        status = 0
+    sys.exit(status or 0)

@@ -1,0 +1,139 @@
+"""preflight, plan, apply, resume, rollback."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nestkit.cli.terminal import FINDINGS_BLOCK, NOT_DONE, Progress
+
+if TYPE_CHECKING:
+    from nestkit.plans import NestedGoal
+
+URL = click.argument("url", metavar="URL")
+
+
+@click.command()
+@URL
+@click.option("--vm", metavar="NAME", help="Only this VM, by name or UUID.")
+@click.option("--as", "as_platform", type=click.Choice(["esx", "hyperv"]),
+              help="Judge local:// by the hardware rows of this platform.")  # fmt: skip
+@click.option("--strict", is_flag=True, help="A required fact that is unknown blocks too.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+def preflight(url: str, vm: str | None, as_platform: Any, strict: bool, as_json: bool) -> int:
+    """Check whether a host and its VMs can nest.
+
+    Says why not, and what to do.
+    """
+    from nestkit import connect
+    from nestkit.preflight import check
+
+    with closing(connect(url)) as host:
+        report = check(host, vm=vm, as_platform=as_platform)
+    click.echo(json.dumps(report.to_json(), indent=2, ensure_ascii=False) if as_json else report)
+    return FINDINGS_BLOCK if report.blocked(strict=strict) else 0
+
+
+@click.command()
+@URL
+@click.option("--vm", metavar="NAME", required=True, help="The VM, by name or UUID.")
+@click.option("--cpu", "cpu_count", type=click.IntRange(1, 768), default=0, metavar="N",
+              help="Virtual CPUs to give  [default: keep, at least 2]")  # fmt: skip
+@click.option("--memory", "memory_gib", type=click.IntRange(1, 24 * 1024), default=0,
+              metavar="GIB", help="Memory to give, GiB  [default: keep, at least 8]")  # fmt: skip
+@click.option("--no-reserve", is_flag=True, help="Do not reserve the VM's memory.")
+@click.option("--network", type=click.Choice(["promiscuous", "leave"]), default="promiscuous",
+              show_default=True, help="What to do with the VM's own port groups.")  # fmt: skip
+@click.option("--no-start", is_flag=True, help="Do not start the VM at the end.")
+@click.option("--hard-power-off", is_flag=True,
+              help="Allow pulling the plug where the guest cannot be asked.")  # fmt: skip
+@click.option("--script", metavar="KIND",
+              help="Print the plan as powercli, govc, pyvmomi or gui steps.")  # fmt: skip
+@click.option("--save", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="Write the plan here, for `nestkit apply`.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="The plan as JSON.")
+def plan(
+    url: str, vm: str, script: str | None, save: Path | None, as_json: bool, **goal: Any
+) -> None:
+    """Show what would be changed so that a VM can nest.
+
+    Changes nothing.
+    """
+    from nestkit import configure, connect
+
+    with closing(connect(url)) as host:
+        made = configure.plan(host, vm, _goal(**goal))
+    if save:
+        made.save(save)
+        click.echo(f"saved as {save}", err=True)
+    if script:
+        click.echo(made.script(script))
+    elif as_json:
+        click.echo(json.dumps(made.to_json() | {"digest": made.digest}, indent=2))
+    else:
+        click.echo(made)
+
+
+def _goal(*, no_reserve: bool, no_start: bool, **rest: Any) -> NestedGoal:
+    from nestkit.plans import NestedGoal
+
+    return NestedGoal(reserve_memory=not no_reserve, start=not no_start, **rest)
+
+
+@click.command()
+@URL
+@click.argument("plan_file", metavar="PLAN", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--accept", metavar="DIGEST", required=True,
+              help="The plan's digest, as `nestkit plan` showed it.")  # fmt: skip
+def apply(url: str, plan_file: Path, accept: str) -> int:
+    """Carry out a saved plan and verify it.
+
+    Prints the path of the journal, with which it can be taken back.
+    """
+    from nestkit import configure, connect
+    from nestkit.plans import Plan
+
+    made = Plan.load(plan_file)
+    with closing(connect(url)) as host, Progress() as progress:
+        outcome = configure.apply(made, host, accept=accept, progress=progress)
+    click.echo(outcome.journal)
+    click.echo(outcome, err=True)
+    return 0 if outcome.verified else NOT_DONE
+
+
+JOURNAL = click.argument("journal", type=click.Path(dir_okay=False, path_type=Path))
+
+
+@click.command()
+@URL
+@JOURNAL
+def resume(url: str, journal: Path) -> int:
+    """Finish an apply that was cut off."""
+    from nestkit import configure, connect
+
+    with closing(connect(url)) as host, Progress() as progress:
+        outcome = configure.resume(journal, host, progress=progress)
+    click.echo(outcome)
+    return 0 if outcome.verified else NOT_DONE
+
+
+@click.command()
+@URL
+@JOURNAL
+@click.option("--hard-power-off", is_flag=True,
+              help="Allow pulling the plug where the guest cannot be asked.")  # fmt: skip
+def rollback(url: str, journal: Path, hard_power_off: bool) -> int:
+    """Take back what a journal says was done.
+
+    What someone else changed since is left alone and reported.
+    """
+    from nestkit import configure, connect
+
+    with closing(connect(url)) as host, Progress() as progress:
+        result = configure.rollback(journal, host, hard_power_off=hard_power_off, progress=progress)
+    click.echo(result)
+    return 0 if result.complete else NOT_DONE

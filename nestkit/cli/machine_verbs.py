@@ -1,0 +1,152 @@
+"""practice, lab, benchmark: what runs on this machine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nestkit.cli.terminal import Progress
+
+
+@click.group()
+def practice() -> None:
+    """Run hosts to practise on.
+
+    They speak the real protocols, and are no proof for a real host.
+    """
+
+
+def _practice_kind(kind: str) -> None:
+    @click.option("--profile", default="default", show_default=True, help="Which inventory.")
+    @click.option("--vms", type=click.IntRange(0), default=0, help="So many VMs more.")
+    @click.option("--faults", default="", metavar="LIST", help="As slow_task=3,drop_after=5.")
+    @click.option("--seed", type=int, help="Other faults for each learner.")
+    @click.option("--json", "as_json", is_flag=True, help="One line of JSON, password included.")
+    def serve(as_json: bool, **options: Any) -> None:
+        from nestkit.practice import serve_foreground
+
+        serve_foreground(kind, json_output=as_json, **options)
+
+    practice.command(kind, help=f"Run a private {kind} practice host until Ctrl-C.")(serve)
+
+
+for _kind in ("esx", "vpx", "hyperv"):
+    _practice_kind(_kind)
+
+
+@practice.command("status")
+@click.option("--json", "as_json", is_flag=True)
+def practice_status(as_json: bool) -> None:
+    """The shared practice hosts that run now."""
+    from nestkit.practice import status
+
+    rows = status()
+    if as_json:
+        click.echo(json.dumps(rows))
+    for row in () if as_json else rows:
+        click.echo("  ".join(f"{name} {value}" for name, value in row.items()))
+    if not rows and not as_json:
+        click.echo("no practice host runs; practice://esx starts one when it is used")
+
+
+@practice.command("reset")
+@click.argument("kind", required=False)
+def practice_reset(kind: str | None) -> None:
+    """Back to the inventory's first state, at the same address."""
+    from nestkit.practice import reset
+
+    click.echo(f"{reset(kind)} practice hosts reset")
+
+
+@practice.command("stop")
+@click.argument("kind", required=False)
+def practice_stop(kind: str | None) -> None:
+    """End the shared practice hosts."""
+    from nestkit.practice import stop
+
+    click.echo(f"{stop(kind)} practice hosts stopped")
+
+
+@click.group()
+def lab() -> None:
+    """Boot a real VM in a VM on this machine."""
+
+
+DEPTH = click.option("--depth", type=int, default=2, show_default=True,
+                     help="How many VMs, one in the other.")  # fmt: skip
+
+
+@lab.command("run", context_settings={"ignore_unknown_options": True})
+@DEPTH
+@click.option("--timeout", type=click.FloatRange(1), default=600, show_default=True, metavar="S",
+              help="Deadline of the command, seconds.")  # fmt: skip
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def lab_run(depth: int, timeout: float, command: tuple[str, ...]) -> int:
+    """Run COMMAND in the innermost VM; its output and exit status are passed on."""
+    from nestkit import lab as laboratory
+
+    with Progress() as progress:
+        running = laboratory.up(depth=depth, progress=progress)
+    with running:
+        done = running.layers[-1].run(list(command), timeout=timeout)
+    click.echo(done.stdout, nl=False)
+    click.echo(done.stderr, nl=False, err=True)
+    return done.rc
+
+
+@lab.command("build")
+def lab_build() -> None:
+    """Fetch and build the lab's image now, so that it is there without a network."""
+    from nestkit import lab as laboratory
+
+    with Progress() as progress:
+        image = laboratory.build_image(progress=progress)
+    click.echo(image)
+
+
+@lab.command("clean")
+def lab_clean() -> None:
+    """Remove the lab's cached images."""
+    from nestkit import lab as laboratory
+
+    laboratory.clean()
+
+
+@click.command()
+@click.argument("layers", metavar="lab://|local://")
+@DEPTH
+@click.option("--suite", type=click.Choice(["quick", "full"]), default="quick", show_default=True)
+@click.option("--workload", "workloads", multiple=True, help="Only this one; may be repeated.")
+@click.option("--rounds", type=click.IntRange(2), help="Instead of the suite's number.")
+@click.option("--seed", type=int, help="Order of layers and workloads.")
+@click.option("--save", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="Write the run here.")  # fmt: skip
+@click.option("--chart", type=click.Path(dir_okay=False, path_type=Path), metavar="PNG",
+              help="Draw the slowdown here.")  # fmt: skip
+def benchmark(
+    layers: str, depth: int, save: Path | None, chart: Path | None, **options: Any
+) -> None:
+    """Measure what each layer costs."""
+    from nestkit import benchmark as bench
+    from nestkit import charts, runners
+    from nestkit import lab as laboratory
+
+    options["workloads"] = options["workloads"] or None
+    with Progress() as progress:
+        if layers == "lab://":
+            with laboratory.up(depth=depth, progress=progress) as running:
+                run = bench.run(running.layers, progress=progress, **options)
+        elif layers == "local://":
+            run = bench.run([runners.LocalRunner()], progress=progress, **options)
+        else:
+            raise click.UsageError("name lab:// or local://")
+    if save:
+        run.save(save)
+        click.echo(f"saved as {save}", err=True)
+    if chart:
+        charts.slowdown(run).savefig(chart, dpi=150)
+        click.echo(f"drawn in {chart}", err=True)
+    click.echo(run)

@@ -1,0 +1,86 @@
+"""What is shipped: the wheel carries data and lessons, the locks carry no index address."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+LOCKS = ["requirements.lock", "requirements-dev.lock"]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("wheel")
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(out)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    return next(out.glob("*.whl"))
+
+
+def test_the_wheel_carries_data_lessons_and_the_type_marker(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    wanted = {
+        "nestkit/py.typed",
+        "nestkit/data/requirements.toml",
+        "nestkit/data/practice/esx.toml",
+        "nestkit/notebooks/00-start-here.ipynb",
+        "nestkit/lab/probe.c",
+    }
+    assert wanted <= names
+    assert not [name for name in names if "__pycache__" in name or name.startswith("tests/")]
+
+
+def test_an_installed_copy_finds_its_data(wheel: Path, tmp_path: Path) -> None:
+    zipfile.ZipFile(wheel).extractall(tmp_path)
+    code = (
+        "import nestkit; from nestkit.requirements import load; "
+        "print(nestkit.__file__); print(len(load()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": str(tmp_path), "PATH": ""},
+    )
+    assert done.returncode == 0, done.stderr
+    place, rules = done.stdout.split()
+    assert place.startswith(str(tmp_path))
+    assert int(rules) > 20
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_the_lock_names_no_index_and_hashes_every_package(lock: str) -> None:
+    text = (ROOT / lock).read_text(encoding="utf-8")
+    assert "://" not in text
+    blocks = re.split(r"\n(?=[a-z0-9])", text.strip())
+    assert len(blocks) > 50
+    for block in blocks:
+        assert re.match(r"[a-z0-9._-]+==", block), block[:80]
+        assert "--hash=sha256:" in block, block[:80]
+
+
+def test_the_lock_has_every_dependency_of_the_project() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = project["dependencies"] + project["optional-dependencies"]["build"]
+    names = {re.match(r"[A-Za-z0-9._-]+", line)[0].lower() for line in wanted}  # type: ignore[index]
+    locked = set(re.findall(r"^([a-z0-9._-]+)==", (ROOT / LOCKS[0]).read_text(), re.M))
+    assert names <= locked
+
+
+def test_both_locks_agree() -> None:
+    pins = [
+        dict(re.findall(r"^([a-z0-9._-]+)==(\S+)", (ROOT / lock).read_text(), re.M))
+        for lock in LOCKS
+    ]
+    assert pins[0].items() <= pins[1].items()
