@@ -86,6 +86,7 @@ class VmNicFacts:
     mac_changes: Fact[bool] = NOT_READ
     mac_learning: Fact[bool] = NOT_READ
     mac_spoofing: Fact[bool] = NOT_READ  # Hyper-V
+    inner_nat: Fact[bool] = NOT_READ  # Hyper-V: the guest behind this NIC translates for its VMs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +137,10 @@ class HostFacts:
     nics: Fact[tuple[HostNicFacts, ...]] = NOT_READ
     nested_hv_supported: Fact[bool] = NOT_READ  # the host can expose hardware virtualization
     nested_parameter: Fact[bool] = NOT_READ  # local Linux: kvm's nested=1
+    firmware_virtualization: Fact[bool] = NOT_READ  # Windows: VirtualizationFirmwareEnabled
+    vm_monitor_mode: Fact[bool] = NOT_READ  # Windows: VMMonitorModeExtensions
+    offer_nested_virt: Fact[bool] = NOT_READ  # Windows: False if BCD says offernestedvirt No
+    azure_security_type: Fact[str] = NOT_READ  # "" where the host is not an Azure VM
     hypervisor_present: Fact[bool] = NOT_READ  # this host itself runs under or as a hypervisor
     is_vm: Fact[bool] = NOT_READ
     maintenance_mode: Fact[bool] = NOT_READ
