@@ -1,0 +1,185 @@
+"""From samples to what each layer costs: paired ratios of time per operation."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from nestkit.benchmark.runfile import Run
+from nestkit.benchmark.samples import Sample
+from nestkit.benchmark.statistics import CONFIDENCE, Interval, median_interval
+from nestkit.benchmark.workloads import WORKLOADS
+from nestkit.errors import RunError
+from nestkit.runners.base import LayerFacts
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Verdict = Literal[
+    "baseline",
+    "slower",
+    "faster",
+    "no measurable difference",
+    "too few rounds",
+    "not comparable",
+    "not measured",
+    "this machine, not emulated",
+]
+CACHE_WARNING: Final = "faster than the layer outside it: a cache answers, not the disk"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """One workload in one layer against the baseline: a row of the summary."""
+
+    workload: str
+    layer: str
+    depth: int
+    acceleration: str
+    emulated: bool
+    median: float | None  # of the absolute values, in ``unit``
+    unit: str
+    metric: str
+    baseline: str
+    ratio: float | None  # time per operation, this layer over the baseline; above 1 is slower
+    ratio_low: float | None
+    ratio_high: float | None
+    coverage: float | None
+    n: int  # rounds that count
+    verdict: Verdict
+    flagged: int
+    note: str
+
+    @property
+    def interval(self) -> Interval | None:
+        """The ratio as an interval, where there is one."""
+        if self.ratio is None or self.ratio_low is None or self.ratio_high is None:
+            return None
+        return Interval(self.ratio, self.ratio_low, self.ratio_high, self.n, self.coverage or 0.0)
+
+
+def judge(interval: Interval) -> Verdict:
+    """What an interval of a ratio allows to say."""
+    if interval.coverage < CONFIDENCE:
+        return "too few rounds"
+    if interval.contains(1.0):
+        return "no measurable difference"
+    return "slower" if interval.low > 1 else "faster"
+
+
+def compare(run: Run, baseline: str | None = None) -> list[Effect]:
+    """Every planned workload in every layer, against the baseline.
+
+    Parameters
+    ----------
+    run
+        What was measured.
+    baseline
+        A layer. The default is the outermost; where layers are emulated it is the outermost
+        emulated one, and the machine below stands beside it without a ratio.
+
+    Raises
+    ------
+    RunError
+        If the run has no such layer.
+    """
+    chosen = run.facts(baseline or run.default_baseline)
+    return [
+        _effect(run, workload, layer, chosen)
+        for workload in run.workloads
+        for layer in sorted(run.layers, key=lambda f: f.depth)
+    ]
+
+
+def _effect(run: Run, workload: str, layer: LayerFacts, baseline: LayerFacts) -> Effect:
+    rows = [s for s in run.counted if s.workload == workload and s.layer == layer.layer]
+    valid = {s.round: s for s in rows if s.valid}
+    base = {
+        s.round: s
+        for s in run.counted
+        if s.workload == workload and s.layer == baseline.layer and s.valid
+    }
+    paired = sorted(valid.keys() & base.keys())
+    interval = None
+    notes = []
+    if not rows:
+        verdict: Verdict = "not measured"
+    elif layer.layer == baseline.layer:
+        verdict = "baseline"
+    elif baseline.emulated and not layer.emulated:
+        verdict = "this machine, not emulated"
+    elif not paired:
+        verdict = "not comparable"
+    else:
+        interval = median_interval(
+            [valid[r].time_per_operation / base[r].time_per_operation for r in paired]
+        )
+        verdict = judge(interval)
+    if layer.emulated:
+        notes.append("emulated (TCG)")
+    notes += sorted({s.reason for s in rows if not s.valid})
+    if workload in run.incomplete:
+        notes.append(f"incomplete: {len(rows)} of {run.rounds} rounds")
+    if interval and _is_disk(workload) and _too_fast(interval, layer, baseline):
+        notes.append(CACHE_WARNING)
+    known = WORKLOADS.get(workload)
+    shown: Sample | None = rows[0] if rows else None
+    return Effect(
+        workload=workload,
+        layer=layer.layer,
+        depth=layer.depth,
+        acceleration=layer.acceleration,
+        emulated=layer.emulated,
+        median=statistics.median([s.value for s in rows]) if rows else None,
+        unit=shown.unit if shown else known.unit if known else "",
+        metric=shown.metric if shown else known.metric if known else "",
+        baseline=baseline.layer,
+        ratio=interval.median if interval else None,
+        ratio_low=interval.low if interval else None,
+        ratio_high=interval.high if interval else None,
+        coverage=interval.coverage if interval else None,
+        n=interval.n if interval else len(valid),
+        verdict=verdict,
+        flagged=sum(1 for s in rows if s.reason),
+        note="; ".join(notes),
+    )
+
+
+def _is_disk(workload: str) -> bool:
+    known = WORKLOADS.get(workload)
+    return known is not None and known.is_disk
+
+
+def _too_fast(interval: Interval, layer: LayerFacts, baseline: LayerFacts) -> bool:
+    """A disk cannot be faster further in: the interval says it is."""
+    return interval.high < 1 if layer.depth > baseline.depth else interval.low > 1
+
+
+def summarize(run: Run, baseline: str | None = None) -> pd.DataFrame:
+    """The effects as a frame, one row a workload and layer.
+
+    Columns are the fields of :class:`Effect`; ratios are ``<NA>`` where there is none.
+    """
+    import pandas as pd
+
+    frame = pd.DataFrame([asdict(e) for e in compare(run, baseline)])
+    floats = ["median", "ratio", "ratio_low", "ratio_high", "coverage"]
+    return frame.astype(dict.fromkeys(floats, "Float64"))
+
+
+def find_effect(run: Run, workload: str, layer: str, baseline: str | None = None) -> Effect:
+    """The effect of one workload in one layer.
+
+    Raises
+    ------
+    RunError
+        If the run has no such workload or layer.
+    """
+    for effect in compare(run, baseline):
+        if (effect.workload, effect.layer) == (workload, layer):
+            return effect
+    raise RunError(
+        f"the run has no {workload!r} in {layer!r}",
+        remedy=f"use one of {', '.join(run.workloads)} and a layer of the run",
+    )

@@ -1,0 +1,243 @@
+"""A run: what was measured, where, and how. One UTF-8 JSON file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+
+from nestkit.benchmark.samples import COLUMNS, Sample, sample_from_json
+from nestkit.errors import RunError
+from nestkit.facts import Unknown
+from nestkit.runners.base import LayerFacts
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RUN_SCHEMA: Final = 1
+Origin = Literal["measured", "recorded", "practice", "published"]
+Status = Literal["complete", "cancelled", "out of time", "failed"]
+NOISY_SHARE: Final = 0.5  # of the counted samples flagged: the machine is too noisy
+
+_RETAKE: Final = "take the run again, or use an unedited copy of the file"
+
+
+def facts_to_json(facts: LayerFacts) -> dict[str, Any]:
+    """Layer facts as JSON values; an unknown fact becomes ``{"unknown": reason}``."""
+    data = {name: getattr(facts, name) for name in LayerFacts.__slots__}
+    for name, value in data.items():
+        if isinstance(value, Unknown):
+            data[name] = {"unknown": value.reason}
+        elif isinstance(value, tuple):
+            data[name] = list(value)
+        elif isinstance(value, Mapping):
+            data[name] = dict(sorted(value.items()))
+    return data
+
+
+def facts_from_json(data: Mapping[str, Any]) -> LayerFacts:
+    """Layer facts from JSON values."""
+    values = dict(data)
+    for name, value in values.items():
+        if isinstance(value, dict) and set(value) == {"unknown"} and name != "extra":
+            values[name] = Unknown(value["unknown"])
+        elif isinstance(value, list):
+            values[name] = tuple(value)
+    return LayerFacts(**values)
+
+
+def _canonical(data: Any) -> str:
+    return json.dumps(
+        data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """Samples with everything needed to judge them.
+
+    Overheads are not part of it: they are derived, by :meth:`summary`.
+    """
+
+    run_id: str
+    origin: Origin
+    suite: str
+    status: Status
+    seed: int
+    rounds: int  # fixed before the start
+    workloads: tuple[str, ...]  # planned, also where no sample was taken
+    layers: tuple[LayerFacts, ...]
+    provenance: Mapping[str, Any]
+    samples: tuple[Sample, ...]
+    notes: tuple[str, ...] = ()  # what a reader must know: flags of the whole run
+    schema: int = field(default=RUN_SCHEMA)
+
+    @property
+    def counted(self) -> tuple[Sample, ...]:
+        """The samples that count: no warm-ups."""
+        return tuple(s for s in self.samples if not s.warmup)
+
+    @property
+    def flagged(self) -> tuple[Sample, ...]:
+        """Counted samples with a flag: steal, clocks that disagree, a canary that drifts, …"""
+        return tuple(s for s in self.counted if s.reason)
+
+    @property
+    def too_noisy(self) -> bool:
+        """True when over half of the counted samples are flagged; the data is kept."""
+        return len(self.flagged) > NOISY_SHARE * len(self.counted)
+
+    @property
+    def incomplete(self) -> tuple[str, ...]:
+        """Workloads with fewer rounds in some layer than were fixed beforehand."""
+        done: dict[tuple[str, str], int] = {}
+        for sample in self.counted:
+            key = (sample.workload, sample.layer)
+            done[key] = done.get(key, 0) + 1
+        return tuple(
+            name
+            for name in self.workloads
+            if any(done.get((name, layer.layer), 0) < self.rounds for layer in self.layers)
+        )
+
+    @property
+    def emulated(self) -> bool:
+        """True when some layer runs on an emulator (TCG)."""
+        return any(layer.emulated for layer in self.layers)
+
+    def facts(self, layer: str) -> LayerFacts:
+        """The facts of a layer.
+
+        Raises
+        ------
+        RunError
+            If the run has no such layer.
+        """
+        for facts in self.layers:
+            if facts.layer == layer:
+                return facts
+        names = ", ".join(facts.layer for facts in self.layers)
+        raise RunError(f"the run has no layer {layer!r}", remedy=f"use one of {names}")
+
+    @property
+    def default_baseline(self) -> str:
+        """The outermost layer; where layers are emulated, the outermost of the emulated ones."""
+        pool = [f for f in self.layers if f.emulated] or list(self.layers)
+        return min(pool, key=lambda f: f.depth).layer
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a sample, with the columns of :class:`~nestkit.benchmark.samples.Sample`."""
+        import pandas as pd
+
+        return pd.DataFrame([asdict(s) for s in self.samples], columns=list(COLUMNS))
+
+    def summary(self, baseline: str | None = None) -> pd.DataFrame:
+        """What each layer costs; see :func:`nestkit.benchmark.effects.summarize`."""
+        from nestkit.benchmark.effects import summarize
+
+        return summarize(self, baseline)
+
+    # ------------------------------------------------------------------ the file
+
+    def to_json(self) -> dict[str, Any]:
+        """The run as JSON values, without the checksum that a file carries."""
+        return {
+            "schema": self.schema,
+            "run_id": self.run_id,
+            "origin": self.origin,
+            "suite": self.suite,
+            "status": self.status,
+            "seed": self.seed,
+            "rounds": self.rounds,
+            "workloads": list(self.workloads),
+            "layers": [facts_to_json(facts) for facts in self.layers],
+            "acceleration": {facts.layer: facts.acceleration for facts in self.layers},
+            "provenance": dict(self.provenance),
+            "notes": list(self.notes),
+            "samples": [asdict(sample) for sample in self.samples],
+        }
+
+    def save(self, path: str | Path) -> Path:
+        """Write the run to a file; the same run gives the same bytes, one line a sample."""
+        path = Path(path)
+        data = self.to_json()
+        checksum = _checksum(data)
+        rows = data.pop("samples")
+        head = {"checksum": checksum, **data}
+        lines = [f"  {json.dumps(k)}: {_canonical(v)}," for k, v in head.items()]
+        body = ",\n".join(f"    {_canonical(row)}" for row in rows)
+        text = "\n".join(["{", *lines, '  "samples": [', body, "  ]", "}", ""])
+        try:
+            path.write_text(text, encoding="utf-8", newline="\n")
+        except OSError as error:
+            raise RunError(
+                f"{path} cannot be written: {error.strerror}",
+                remedy="name a file in a folder you can write to",
+            ) from error
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path) -> Run:
+        """Read a run from a file written by :meth:`save`.
+
+        Raises
+        ------
+        RunError
+            If the file is missing, cut off, edited, of a newer schema or no run at all.
+        """
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except OSError as error:
+            raise RunError(
+                f"{path} cannot be read: {error.strerror}", remedy="check the path"
+            ) from error
+        except UnicodeDecodeError as error:
+            raise RunError(f"{path} is not UTF-8 text", remedy=_RETAKE) from error
+        try:
+            data = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise RunError(f"{path} is cut off or is not JSON: {error}", remedy=_RETAKE) from error
+        return cls.from_json(data, source=str(path))
+
+    @classmethod
+    def from_json(cls, data: Any, *, source: str = "the run") -> Run:
+        """Read a run from JSON values; the checksum is compared where there is one."""
+        if not isinstance(data, dict) or "samples" not in data:
+            raise RunError(f"{source} does not hold a run", remedy="name a file saved by a run")
+        schema = data.get("schema")
+        if schema != RUN_SCHEMA:
+            newer = isinstance(schema, int) and schema > RUN_SCHEMA
+            raise RunError(
+                f"{source} has schema {schema!r}, this nestkit reads {RUN_SCHEMA}",
+                remedy="upgrade nestkit to read it" if newer else _RETAKE,
+            )
+        data = dict(data)
+        checksum = data.pop("checksum", None)
+        try:
+            if checksum is not None and checksum != _checksum(data):
+                raise RunError(f"{source} was edited or damaged after it was saved", remedy=_RETAKE)
+            if data["origin"] not in get_args(Origin) or data["status"] not in get_args(Status):
+                raise ValueError(f"origin {data['origin']!r}, status {data['status']!r}")
+            return cls(
+                run_id=str(data["run_id"]),
+                origin=data["origin"],
+                suite=str(data["suite"]),
+                status=data["status"],
+                seed=int(data["seed"]),
+                rounds=int(data["rounds"]),
+                workloads=tuple(data["workloads"]),
+                layers=tuple(facts_from_json(item) for item in data["layers"]),
+                provenance=dict(data["provenance"]),
+                samples=tuple(sample_from_json(item) for item in data["samples"]),
+                notes=tuple(data["notes"]),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise RunError(f"{source} is not a whole run: {error}"[:300], remedy=_RETAKE) from error
+
+
+def _checksum(data: Mapping[str, Any]) -> str:
+    digest = hashlib.sha256(_canonical(data).encode("utf-8", "surrogatepass")).hexdigest()
+    return f"sha256:{digest}"
