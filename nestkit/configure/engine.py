@@ -1,0 +1,280 @@
+"""Carry out a plan, go on after a cut, and read again what came of it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Final
+
+from nestkit.configure.journal import Journal, read_plan
+from nestkit.configure.planning import plan as make_plan
+from nestkit.configure.results import Mismatch, Outcome, Verification, describe, named, shown
+from nestkit.errors import HostRefused, JournalError, NestkitError, NotFound, PlanError, StalePlan
+from nestkit.hosts.base import Host
+from nestkit.plans import Json, Plan, Step
+
+Progress = Callable[[str, int, int], None]
+Chain = list[Step]
+
+SETTLE_S: Final = 5.0  # a shutdown may have been asked for an instant before its process died
+_POLL_S: Final = 0.25
+
+
+def apply(
+    plan: Plan,
+    host: Host,
+    *,
+    accept: str | None = None,
+    journal_dir: str | Path | None = None,
+    progress: Progress | None = None,
+    cancel: threading.Event | None = None,
+) -> Outcome:
+    """Carry out a plan on the host it was made for.
+
+    Parameters
+    ----------
+    plan, host
+        The plan, and a connection to the host it names.
+    accept
+        The digest that was agreed to; a plan with another one is refused.
+    journal_dir
+        Where to keep the journal; the user's state folder by default.
+    progress
+        Called with a sentence, the number of steps done, and their total.
+    cancel
+        Looked at between steps; once set, the outcome says it was cancelled.
+
+    Raises
+    ------
+    StalePlan
+        Something the plan touches is no longer as it was. Nothing was changed.
+    PlanError
+        The plan is for another host, or not the one agreed to. Nothing was changed.
+    NestkitError
+        Whatever the host says; once a step was begun, the remedy names the journal.
+    """
+    if accept is not None and accept != plan.digest:
+        raise PlanError(
+            f"the plan's digest is {plan.digest}, not the one accepted; nothing was changed",
+            remedy="show the plan, read it, and accept the digest it shows",
+        )
+    if host.identity != plan.host or host.platform != plan.platform:
+        raise PlanError(
+            f"the plan is for {plan.host_name} ({plan.host}), "
+            f"this host is {host.identity}; nothing was changed",
+            remedy="connect to that host, or make a new plan for this one",
+        )
+    try:
+        _refuse_stale(host, {c[0].id: (c[0], (c[0].before,)) for c in chains(plan)})
+    except NestkitError as error:
+        raise retold(error, f"{error.message}; nothing was changed", error.remedy) from error
+    folder = Path(journal_dir) if journal_dir is not None else None
+    with Journal.create(plan, folder) as journal:
+        return _go_forward(journal, host, progress, cancel)
+
+
+def resume(
+    journal: str | Path,
+    host: Host,
+    *,
+    progress: Progress | None = None,
+    cancel: threading.Event | None = None,
+) -> Outcome:
+    """Finish an apply that was cut off, or that a rollback had begun to take back.
+
+    Raises
+    ------
+    JournalError
+        The journal is damaged, in use, of a newer nestkit, or of another host or VM.
+    StalePlan
+        Somebody changed what the remaining steps touch. Nothing more was changed.
+    """
+    with Journal.open(journal) as opened:
+        refuse_foreign(opened, host)
+        expected: dict[str, tuple[Step, tuple[Json, ...]]] = {}
+        for chain in chains(opened.plan):
+            step = next((s for s in chain if opened.status[s.id] != "done"), None)
+            if step is not None:
+                sure = opened.status[step.id] in ("pending", "undone")
+                expected[step.id] = (step, (step.before,) if sure else (step.before, step.after))
+        _refuse_stale(host, expected)
+        return _go_forward(opened, host, progress, cancel)
+
+
+def verify(plan: Plan | str | Path, host: Host) -> Verification:
+    """Read again everything that a plan, or the plan of a journal, set, and judge it.
+
+    Beyond the values themselves it asks what a new plan for the same goal would still do:
+    a port group that overrides nothing may still be refused by its switch.
+    """
+    if not isinstance(plan, Plan):
+        plan = read_plan(plan)
+    if host.identity != plan.host or host.platform != plan.platform:
+        raise PlanError(
+            f"the plan is for {plan.host_name} ({plan.host}), this host is {host.identity}",
+            remedy="connect to the host the plan was made for",
+        )
+    found: list[Mismatch] = []
+    for chain in chains(plan):
+        last = chain[-1]
+        now = host.current(last.target, last.property)
+        if now != last.after:
+            subject = f"{last.property} of {named(last.target)}"
+            found.append(Mismatch(subject, shown(last.after), shown(now)))
+    if not found:
+        try:
+            rest = make_plan(host, plan.vm.id, goal=plan.goal).steps
+        except NestkitError as error:
+            found.append(Mismatch(named(plan.vm), "ready to host a hypervisor", error.message))
+        else:
+            found += [Mismatch(describe(s), shown(s.after), shown(s.before)) for s in rest]
+    return Verification(plan=plan, mismatches=tuple(found))
+
+
+def chains(plan: Plan) -> list[Chain]:
+    """The steps that touch the same property of the same target, in order."""
+    found: dict[tuple[str, str, str], Chain] = {}
+    for step in plan.steps:
+        found.setdefault(chain_key(step), []).append(step)
+    return list(found.values())
+
+
+def chain_key(step: Step) -> tuple[str, str, str]:
+    """What identifies the property that a step touches."""
+    return (step.target.kind, step.target.id, step.property)
+
+
+def refuse_foreign(journal: Journal, host: Host) -> None:
+    """Raise JournalError unless the journal's host and VM are the ones at hand."""
+    plan = journal.plan
+    remedy = "give the address of the host that the journal was written for"
+    if host.identity != plan.host or host.platform != plan.platform:
+        raise JournalError(
+            f"the journal {journal.path} is of {plan.host_name} ({plan.host}), "
+            f"this host is {host.identity}; nothing was changed",
+            remedy=remedy,
+        )
+    try:
+        host.current(plan.vm, "power")
+    except NotFound as error:
+        raise JournalError(
+            f"the journal {journal.path} is of {named(plan.vm)} ({plan.vm.id}), "
+            "which this host does not have; nothing was changed",
+            remedy=remedy,
+        ) from error
+
+
+def settled(journal: Journal, host: Host, step: Step) -> Json:
+    """The property's value once whatever a dead process may have begun has ended.
+
+    Tasks are the host's to wait for. A guest asked to shut down leaves no task behind, so
+    after such a cut the power state is watched for a while.
+    """
+    now = host.current(step.target, step.property)
+    status = journal.status[step.id]
+    if status == "intended" and step.op == "shutdown_guest":
+        aim = step.after
+    elif status == "undoing" and step.op == "power_on":
+        aim = step.before
+    else:
+        return now
+    until = time.monotonic() + (step.timeout_s if step.id in journal.tasks else SETTLE_S)
+    while now != aim and time.monotonic() < until:
+        time.sleep(_POLL_S)
+        now = host.current(step.target, step.property)
+    return now
+
+
+def retold(error: NestkitError, message: str, remedy: str) -> NestkitError:
+    """The same kind of error with more to say."""
+    return type(error)(message, remedy=remedy)
+
+
+def _refuse_stale(host: Host, expected: dict[str, tuple[Step, tuple[Json, ...]]]) -> None:
+    changed = []
+    for step, values in expected.values():
+        now = host.current(step.target, step.property)
+        if now not in values:
+            was = " or ".join(shown(value) for value in values)
+            changed.append(f"{step.property} of {named(step.target)} was {was}, is {shown(now)}")
+    if changed:
+        raise StalePlan(
+            "the host changed since the plan was made: " + "; ".join(changed),
+            remedy="make a new plan, read it and apply that; to go back instead, put these "
+            "values back by hand and roll back",
+        )
+
+
+def _go_forward(
+    journal: Journal, host: Host, progress: Progress | None, cancel: threading.Event | None
+) -> Outcome:
+    plan = journal.plan
+    tell = progress or (lambda message, done, total: None)
+    for number, step in enumerate(plan.steps):
+        if journal.status[step.id] == "done":
+            continue
+        if cancel is not None and cancel.is_set():
+            return Outcome(
+                journal=journal.path,
+                plan=plan,
+                steps_done=_done(journal),
+                verified=False,
+                cancelled=True,
+            )
+        tell(describe(step), number, len(plan.steps))
+        try:
+            _do(journal, host, step)
+        except NestkitError as error:
+            raise retold(
+                error,
+                f"step {number + 1} of {len(plan.steps)} ({describe(step)}): {error.message}",
+                f"{error.remedy}; {len(_done(journal))} steps are done and kept in the journal: "
+                f"`nestkit resume URL {journal.path}` goes on, "
+                f"`nestkit rollback URL {journal.path}` takes them back",
+            ) from error
+    tell("read everything again", len(plan.steps), len(plan.steps))
+    found = verify(plan, host)
+    if journal.ended != "applied":
+        journal.append("end", outcome="applied")
+    return Outcome(
+        journal=journal.path,
+        plan=plan,
+        steps_done=_done(journal),
+        verified=found.ok,
+        mismatches=found.mismatches,
+    )
+
+
+def _do(journal: Journal, host: Host, step: Step) -> None:
+    now = settled(journal, host, step)
+    if now == step.after:
+        journal.append("done", step.id, found=True)
+        return
+    if now != step.before:
+        raise StalePlan(
+            f"{step.property} of {named(step.target)} was {shown(step.before)}, is {shown(now)}",
+            remedy="somebody changed it meanwhile: settle with them who goes on",
+        )
+    journal.append("intent", step.id)
+    act(journal, host, step, step.id)
+    journal.append("done", step.id)
+
+
+def act(journal: Journal, host: Host, step: Step, record_id: str) -> None:
+    """Perform a step and read back what it set; the caller keeps the records around it."""
+    host.perform(step, step.timeout_s, lambda task: journal.append("task", record_id, task=task))
+    now = host.current(step.target, step.property)
+    if now != step.after:
+        raise HostRefused(
+            f"the host accepted the change, but {step.property} of {named(step.target)} "
+            f"is {shown(now)} instead of {shown(step.after)}",
+            remedy="look at the host's own log and at its API version: "
+            "an older one drops settings it does not know",
+        )
+
+
+def _done(journal: Journal) -> tuple[str, ...]:
+    done: Iterable[Step] = journal.plan.steps
+    return tuple(step.id for step in done if journal.status[step.id] == "done")

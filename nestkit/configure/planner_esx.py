@@ -1,0 +1,279 @@
+"""Plan a nested-virtualization host VM on ESXi: facts and a goal in, steps out.
+
+Sources: the guide's ESXi procedure; VMware's API reference (VirtualMachineConfigSpec:
+``nestedHVEnabled`` needs hardware version 9 and a VM that is off; HostNetworkPolicy: a port
+group's setting overrides its switch); ESXi 8's own minima, which bind a nested ESXi as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import gcd
+from typing import Any, Final
+
+from nestkit.configure.planning import Place, Values
+from nestkit.errors import ConsentNeeded, PlanError
+from nestkit.facts import HostFacts, Unknown, VmFacts, VmNicFacts
+from nestkit.plans import Consent, Json, NestedGoal, Op, Plan, Step, Target
+
+MIN_CPUS: Final = 2  # ESXi 8 does not boot with fewer
+MIN_MEMORY_MIB: Final = 8 * 1024  # the guide's minimum for ESXi 8
+MIN_HARDWARE: Final = 9  # the guide; older ones cannot expose virtualization
+CURRENT_HARDWARE: Final = 20  # what ESXi 8.0 brought
+MAX_MEMORY_GIB: Final = 24 * 1024  # of one VM, vSphere 8 configuration maximums
+_PERIODS: Final = {"shutdown_guest": 300.0, "power_off": 60.0, "power_on": 120.0}
+
+
+def places(facts: HostFacts, vm: VmFacts, goal: NestedGoal) -> tuple[Place, ...]:
+    """The properties whose exact values are needed: the VM's, and its own port groups'."""
+    target = _vm_target(vm)
+    found: list[Place] = [(target, p) for p in ("power", "nested_hv", "cpu", "memory")]
+    if goal.network == "promiscuous":
+        found += [(group, "security") for group in _port_groups(vm)]
+    return tuple(found)
+
+
+def draft(facts: HostFacts, vm: VmFacts, goal: NestedGoal, now: Values) -> Plan:
+    """The plan. See :func:`nestkit.configure.plan` for what it raises."""
+    _check_goal(goal)
+    _refuse_impossible(facts, vm)
+    target = _vm_target(vm)
+    power = now[target, "power"]
+    if power == "suspended":
+        raise PlanError(
+            f"VM {vm.name!r} is suspended: its settings cannot be changed",
+            remedy="resume it and shut it down, or power it off, then plan again",
+        )
+    changes = [
+        *_nesting(target, now[target, "nested_hv"]),
+        *_cpu(facts, target, goal, now[target, "cpu"]),
+        *_memory(facts, target, goal, now[target, "memory"]),
+    ]
+    network = _network(vm, goal, now)
+    must_stop = power == "on" and any(step.needs_off for step in changes)
+    before = [_stop(vm, target, goal)] if must_stop else []
+    after = [_start(target)] if goal.start and (must_stop or power == "off") else []
+    steps = tuple(
+        replace(step, id=f"{number}-{step.op if step.property == 'power' else step.property}")
+        for number, step in enumerate([*before, *changes, *network, *after], start=1)
+    )
+    return Plan(
+        host=facts.identity,
+        host_name=facts.name,
+        platform=facts.platform,
+        is_practice=facts.is_practice,
+        vm=target,
+        goal=goal,
+        steps=steps,
+        notes=_notes(vm, goal, stopped=must_stop),
+    )
+
+
+def _vm_target(vm: VmFacts) -> Target:
+    return Target(kind="vm", id=vm.identity, name=vm.name)
+
+
+def _nics(vm: VmFacts) -> tuple[VmNicFacts, ...]:
+    return () if isinstance(vm.nics, Unknown) else vm.nics
+
+
+def _port_groups(vm: VmFacts) -> list[Target]:
+    """The standard port groups that the VM's NICs are plugged into, each once."""
+    found = {
+        nic.network_id: Target(kind="port_group", id=nic.network_id, name=str(nic.network))
+        for nic in _nics(vm)
+        if nic.switch_kind == "standard" and isinstance(nic.network_id, str)
+    }
+    return list(found.values())
+
+
+def _check_goal(goal: NestedGoal) -> None:
+    def refuse(what: str, remedy: str) -> PlanError:
+        return PlanError(f"the goal cannot be met: {what}", remedy=remedy)
+
+    if goal.network not in ("promiscuous", "leave"):
+        raise refuse(f"network is {goal.network!r}", 'use network="promiscuous" or "leave"')
+    if goal.cpu_count and goal.cpu_count < MIN_CPUS:
+        raise refuse(
+            f"{goal.cpu_count} vCPU is fewer than ESXi 8 needs",
+            f"ask for {MIN_CPUS} or more, or 0 to keep what is there",
+        )
+    if goal.memory_gib and goal.memory_gib * 1024 < MIN_MEMORY_MIB:
+        raise refuse(
+            f"{goal.memory_gib} GiB is less than ESXi 8 needs",
+            f"ask for {MIN_MEMORY_MIB // 1024} GiB or more, or 0 to keep what is there",
+        )
+    if goal.memory_gib > MAX_MEMORY_GIB:
+        raise refuse(
+            f"{goal.memory_gib} GiB is more than a VM can have", f"ask for {MAX_MEMORY_GIB} or less"
+        )
+
+
+def _refuse_impossible(facts: HostFacts, vm: VmFacts) -> None:
+    if facts.nested_hv_supported is False:
+        raise PlanError(
+            f"host {facts.name} cannot expose hardware virtualization to its VMs",
+            remedy="turn on VT-x with EPT, or AMD-V with RVI, in the host's firmware; "
+            "if the host is itself a VM, expose them to it first",
+        )
+    if vm.is_template is True:
+        raise PlanError(
+            f"{vm.name!r} is a template, not a VM",
+            remedy="convert it to a VM, or deploy a VM from it, then plan for that",
+        )
+    version = vm.hardware_version
+    if isinstance(version, int) and version < MIN_HARDWARE:
+        raise PlanError(
+            f"VM {vm.name!r} has hardware version {version}; nesting needs {MIN_HARDWARE} or newer",
+            remedy="upgrade the VM's hardware version (it cannot be taken back: "
+            "take a backup first), then plan again",
+        )
+
+
+def _set(target: Target, name: str, before: Json, after: Json, why: str, *, off: bool) -> Step:
+    return Step(
+        id="",
+        op="set_property",
+        target=target,
+        property=name,
+        before=before,
+        after=after,
+        needs_off=off,
+        why=why,
+    )
+
+
+def _nesting(target: Target, now: bool) -> list[Step]:
+    if now:
+        return []
+    why = "the guest sees VT-x or AMD-V only when hardware-assisted virtualization is exposed"
+    return [_set(target, "nested_hv", now, True, why, off=True)]
+
+
+def _cpu(facts: HostFacts, target: Target, goal: NestedGoal, now: dict[str, int]) -> list[Step]:
+    count = goal.cpu_count or max(now["count"], MIN_CPUS)
+    if isinstance(facts.cpu.threads, int) and count > facts.cpu.threads:
+        raise PlanError(
+            f"{count} vCPU are more than the {facts.cpu.threads} logical CPUs of {facts.name}",
+            remedy="ask for fewer vCPU: a VM with more than the host has does not start",
+        )
+    if count == now["count"]:
+        return []
+    after = {"count": count, "cores_per_socket": gcd(count, now["cores_per_socket"]) or 1}
+    why = f"ESXi 8 needs {MIN_CPUS} CPUs or more, the nested one too"
+    return [_set(target, "cpu", now, after, why, off=True)]
+
+
+def _memory(facts: HostFacts, target: Target, goal: NestedGoal, now: dict[str, Any]) -> list[Step]:
+    size = goal.memory_gib * 1024 or max(now["size_mib"], MIN_MEMORY_MIB)
+    reserved = now["reservation_mib"]
+    after = dict(now) | {"size_mib": size}
+    if goal.reserve_memory and reserved < size:
+        after |= {"reservation_mib": size, "reservation_locked": True}
+    elif now["reservation_locked"]:
+        after["reservation_mib"] = size  # a locked reservation follows the size
+    else:
+        after["reservation_mib"] = min(reserved, size)
+    if after == now:
+        return []
+    if not isinstance(facts.memory_gib, Unknown) and size / 1024 > facts.memory_gib:
+        raise PlanError(
+            f"{size / 1024:g} GiB are more than the {facts.memory_gib:.1f} GiB of {facts.name}",
+            remedy="give the host more memory, or use a larger host",
+        )
+    why = (
+        f"ESXi 8 needs {MIN_MEMORY_MIB // 1024} GiB or more, the nested one too; "
+        "reserved memory is static, as the nested hypervisor expects of its hardware"
+    )
+    return [_set(target, "memory", now, after, why, off=size != now["size_mib"])]
+
+
+def _network(vm: VmFacts, goal: NestedGoal, now: Values) -> list[Step]:
+    if goal.network == "leave":
+        return []
+    if not isinstance(vm.nics, Unknown) and not any(
+        isinstance(nic.network, str) for nic in vm.nics
+    ):
+        raise PlanError(
+            f"VM {vm.name!r} is plugged into no network",
+            remedy='give it a NIC on a port group, or plan with network="leave"',
+        )
+    steps = []
+    for group in _port_groups(vm):
+        nic = next(nic for nic in _nics(vm) if nic.network_id == group.id)
+        before = now[group, "security"]
+        after = dict(before)
+        # only what is refused in effect: an inherited "accept" needs no override
+        if nic.promiscuous is not True:
+            after["promiscuous"] = "accept"
+        if nic.forged_transmits is not True:
+            after["forged_transmits"] = "accept"
+        if after != before:
+            why = (
+                "frames of the VMs inside carry their own MAC addresses: the port group must "
+                "deliver them to this VM (promiscuous mode) and let them out (forged transmits)"
+            )
+            steps.append(_set(group, "security", before, after, why, off=False))
+    return steps
+
+
+def _power(target: Target, op: Op, why: str, consent: Consent = "") -> Step:
+    before, after = ("off", "on") if op == "power_on" else ("on", "off")
+    return Step(
+        id="",
+        op=op,
+        target=target,
+        property="power",
+        before=before,
+        after=after,
+        consent=consent,
+        why=why,
+        timeout_s=_PERIODS[op],
+    )
+
+
+def _stop(vm: VmFacts, target: Target, goal: NestedGoal) -> Step:
+    if vm.tools == "running":
+        return _power(target, "shutdown_guest", "the settings can be changed only while it is off")
+    if goal.hard_power_off:
+        why = "it must be off, and without VMware Tools its guest cannot be asked to shut down"
+        return _power(target, "power_off", why, consent="hard_power_off")
+    state = str(vm.tools) if isinstance(vm.tools, Unknown) else f"VMware Tools are {vm.tools}"
+    raise ConsentNeeded(
+        f"VM {vm.name!r} is on and its guest cannot be asked to shut down: {state}",
+        remedy="shut the guest down from inside and plan again; or install VMware Tools; or "
+        "allow pulling the plug with NestedGoal(hard_power_off=True) or --hard-power-off",
+    )
+
+
+def _start(target: Target) -> Step:
+    return _power(target, "power_on", "nesting shows only in a VM that runs")
+
+
+def _notes(vm: VmFacts, goal: NestedGoal, *, stopped: bool) -> tuple[str, ...]:
+    notes = []
+    version = vm.hardware_version
+    if isinstance(version, int) and version < CURRENT_HARDWARE:
+        notes.append(
+            f"hardware version {version} is left: {MIN_HARDWARE} is enough to nest, ESXi 8 offers "
+            f"{CURRENT_HARDWARE}, and an upgrade cannot be taken back"
+        )
+    for nic in _nics(vm):
+        if nic.switch_kind == "distributed":
+            notes.append(
+                f"{nic.label} is on a distributed switch and is left: this version changes "
+                "standard port groups only; there, MAC learning is the better way"
+            )
+        elif goal.network == "promiscuous" and nic.switch_kind != "standard":
+            notes.append(f"{nic.label} is left: its switch could not be read")
+    if vm.fault_tolerance is True:
+        notes.append("Fault Tolerance is left as it is; a nested host cannot use it")
+    if not isinstance(vm.passthrough_devices, Unknown) and vm.passthrough_devices:
+        names = ", ".join(vm.passthrough_devices)
+        notes.append(f"passthrough devices are left as they are: {names}")
+    if not isinstance(vm.legacy_nesting_keys, Unknown) and vm.legacy_nesting_keys:
+        names = ", ".join(vm.legacy_nesting_keys)
+        notes.append(f"old settings are left as they are, nestedHVEnabled replaces them: {names}")
+    if stopped and not goal.start:
+        notes.append("the VM is not started again, as the goal says")
+    return tuple(notes)

@@ -1,0 +1,62 @@
+"""Make plans: read the host once, then decide without it."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Final, Protocol, cast
+
+from nestkit.errors import PlanError
+from nestkit.facts import HostFacts, VmFacts
+from nestkit.hosts.base import Host
+from nestkit.plans import Json, NestedGoal, Plan, Target
+
+Place = tuple[Target, str]  # a property of a target
+Values = Mapping[Place, Json]
+
+
+class Planner(Protocol):
+    """A module that plans for one platform. Both functions are pure."""
+
+    def places(self, facts: HostFacts, vm: VmFacts, goal: NestedGoal) -> tuple[Place, ...]:
+        """The properties whose exact present values ``draft`` needs."""
+
+    def draft(self, facts: HostFacts, vm: VmFacts, goal: NestedGoal, now: Values) -> Plan:
+        """The plan."""
+
+
+PLANNERS: Final = {"esx": "nestkit.configure.planner_esx"}
+
+
+def plan(host: Host, vm: str, *, goal: NestedGoal | None = None) -> Plan:
+    """What must change so that the VM can host a hypervisor. Changes nothing.
+
+    Parameters
+    ----------
+    host
+        The connected host.
+    vm
+        The VM's name or UUID.
+    goal
+        What the VM must be; the defaults of :class:`NestedGoal` if left out.
+
+    Raises
+    ------
+    PlanError
+        The VM or the host cannot be made ready by changing settings.
+    ConsentNeeded
+        It takes something that the goal does not allow, such as pulling the plug.
+    NotFound, Ambiguous
+        See :meth:`nestkit.hosts.base.Host.read`.
+    """
+    if host.platform not in PLANNERS:
+        raise PlanError(
+            f"this version makes no plans for {host.platform} hosts",
+            remedy="use an ESXi host: esx://user@host, or practice://esx",
+        )
+    goal = NestedGoal() if goal is None else goal
+    planner = cast(Planner, importlib.import_module(PLANNERS[host.platform]))
+    facts = host.read(vm)
+    subject = facts.vms[0]
+    now = {place: host.current(*place) for place in planner.places(facts, subject, goal)}
+    return planner.draft(facts, subject, goal, now)

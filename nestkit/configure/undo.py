@@ -1,0 +1,166 @@
+"""Take back what a journal says was done."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from nestkit.configure.engine import (
+    Progress,
+    act,
+    chain_key,
+    chains,
+    refuse_foreign,
+    retold,
+    settled,
+)
+from nestkit.configure.journal import Journal
+from nestkit.configure.results import Left, RollbackResult, describe, named, shown
+from nestkit.errors import (
+    ConnectionFailed,
+    ConsentNeeded,
+    DeadlineExceeded,
+    JournalError,
+    NestkitError,
+)
+from nestkit.hosts.base import Host
+from nestkit.plans import Step
+
+
+def rollback(
+    journal: str | Path,
+    host: Host,
+    *,
+    hard_power_off: bool = False,
+    progress: Progress | None = None,
+    cancel: threading.Event | None = None,
+) -> RollbackResult:
+    """Restore what the plan of a journal declares: power, nesting, CPU, memory, network.
+
+    Goes through the steps backwards. Where the host still has what the step set, the step is
+    undone; where it has what was there before, it is skipped; anything else is somebody's
+    later change: a conflict, left alone and reported. May be run again, after a cut too.
+
+    Parameters
+    ----------
+    journal, host
+        The file that ``apply`` wrote, and a connection to the host it is of.
+    hard_power_off
+        Allow pulling the plug on a VM that this plan started and whose guest cannot be asked
+        to shut down.
+    progress, cancel
+        As in :func:`nestkit.configure.apply`.
+
+    Raises
+    ------
+    JournalError
+        The journal is damaged, in use, of a newer nestkit, or of another host or VM.
+    ConnectionFailed
+        The host was lost on the way; run rollback again.
+    """
+    with Journal.open(journal) as opened:
+        refuse_foreign(opened, host)
+        return _Rollback(opened, host, hard_power_off).run(progress, cancel)
+
+
+class _Rollback:
+    def __init__(self, journal: Journal, host: Host, hard_power_off: bool) -> None:
+        self.journal = journal
+        self.host = host
+        self.hard = hard_power_off
+        self.undone: list[Step] = []
+        self.skipped: list[str] = []
+        self.conflicts: list[Left] = []
+        self.not_undone: list[Left] = []
+        # a property whose later step stays must keep its earlier steps too
+        self.blocked: set[tuple[str, str, str]] = set()
+
+    def run(self, progress: Progress | None, cancel: threading.Event | None) -> RollbackResult:
+        tell = progress or (lambda message, done, total: None)
+        steps = self.journal.plan.steps
+        cancelled = False
+        for number, step in enumerate(reversed(steps)):
+            if self.journal.status[step.id] in ("pending", "undone"):
+                continue
+            if cancel is not None and cancel.is_set():
+                cancelled = True
+                break
+            tell(f"undo: {describe(step)}", number, len(steps))
+            try:
+                self._take_back(step)
+            except (ConnectionFailed, JournalError) as error:
+                raise retold(
+                    error,
+                    f"undoing step {step.id} ({describe(step)}): {error.message}",
+                    f"{error.remedy}; then run `nestkit rollback URL {self.journal.path}` again",
+                ) from error
+        if not cancelled:
+            tell("read everything again", len(steps), len(steps))
+            self._read_again()
+        result = RollbackResult(
+            journal=self.journal.path,
+            plan=self.journal.plan,
+            undone=tuple(step.id for step in self.undone),
+            skipped=tuple(self.skipped),
+            conflicts=tuple(self.conflicts),
+            not_undone=tuple(self.not_undone),
+            cancelled=cancelled,
+        )
+        if result.complete and self.journal.ended != "rolled back":
+            self.journal.append("end", outcome="rolled back")
+        return result
+
+    def _take_back(self, step: Step) -> None:
+        key = chain_key(step)
+        if key in self.blocked:
+            self._leave(step, f"a later change of the same {step.property} is still there")
+            return
+        now = settled(self.journal, self.host, step)
+        if now == step.before:
+            self.journal.append("undone", step.id, found=True)
+            self.skipped.append(step.id)
+        elif now != step.after:
+            self.blocked.add(key)
+            self.conflicts.append(
+                Left(step, f"it was set to {shown(step.after)}, somebody made it {shown(now)}")
+            )
+        elif not step.reversible:
+            self._leave(step, "this cannot be undone")
+        elif step.needs_off and self.host.current(step.target, "power") != "off":
+            self._leave(step, f"{named(step.target)} is not off, and this needs it off")
+        else:
+            self._undo(step)
+
+    def _undo(self, step: Step) -> None:
+        self.journal.append("undo_intent", step.id)
+        try:
+            try:
+                act(self.journal, self.host, step.inverse(), step.id)
+            except (ConsentNeeded, DeadlineExceeded):
+                if step.op != "power_on" or not self.hard:
+                    raise
+                act(self.journal, self.host, step.inverse(hard_power_off=True), step.id)
+        except (ConnectionFailed, JournalError):
+            raise
+        except NestkitError as error:
+            self._leave(step, f"{error.message} → {error.remedy}")
+        else:
+            self.journal.append("undone", step.id)
+            self.undone.append(step)
+
+    def _leave(self, step: Step, reason: str) -> None:
+        self.blocked.add(chain_key(step))
+        self.not_undone.append(Left(step, reason))
+
+    def _read_again(self) -> None:
+        """What was just undone must still be so: a late task, or somebody else, may interfere."""
+        touched = {chain_key(step) for step in self.undone} - self.blocked
+        for chain in chains(self.journal.plan):
+            first = chain[0]
+            if chain_key(first) not in touched:
+                continue
+            if any(self.journal.status[step.id] not in ("pending", "undone") for step in chain):
+                continue
+            now = self.host.current(first.target, first.property)
+            if now != first.before:
+                self.conflicts.append(Left(first, f"it was undone, yet now it is {shown(now)}"))

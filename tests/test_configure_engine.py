@@ -1,0 +1,359 @@
+"""Apply, resume, verify and rollback over a host in memory."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from test_configure_fake import GROUP_ID, HOST_ID, VM_ID, FakeHost
+
+from nestkit import configure
+from nestkit.configure import engine
+from nestkit.configure.journal import Journal
+from nestkit.errors import (
+    ConnectionFailed,
+    HostRefused,
+    JournalError,
+    NestkitError,
+    PlanError,
+    StalePlan,
+)
+from nestkit.plans import NestedGoal, Plan
+
+HOSTILE = [
+    "'; Stop-VM *; '",
+    "$(x)",
+    "`",
+    "%2f",
+    "a\nb",
+    "</script><img onerror=x>",
+    "Müller 日本",
+]
+
+
+class Killed(BaseException):
+    """Stands for the end of the process: nothing catches it."""
+
+
+@pytest.fixture(autouse=True)
+def no_settling(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "SETTLE_S", 0.0)
+
+
+@pytest.fixture
+def fake() -> FakeHost:
+    return FakeHost()
+
+
+def goal_met(host: FakeHost) -> bool:
+    return configure.plan(host, "l1").is_empty and host.values[VM_ID, "power"] == "on"
+
+
+def test_apply_does_every_step_in_order_and_a_second_plan_is_empty(fake, tmp_path):
+    plan = configure.plan(fake, "l1")
+    assert [s.property for s in plan.steps] == [
+        "power", "nested_hv", "cpu", "memory", "security", "power",
+    ]  # fmt: skip
+    said: list[tuple[str, int, int]] = []
+    done = configure.apply(
+        plan, fake, accept=plan.digest, journal_dir=tmp_path, progress=lambda *a: said.append(a)
+    )
+    assert done.ok and done.verified and done.steps_done == tuple(s.id for s in plan.steps)
+    assert [s.id for s in fake.performed] == [s.id for s in plan.steps]
+    assert goal_met(fake)
+    assert said[0][1:] == (0, 6) and said[-1][1:] == (6, 6)
+    assert done.to_frame()["state"].tolist() == ["done"] * 6
+    assert configure.verify(plan, fake).ok and configure.verify(done.journal, fake).ok
+
+
+def test_rollback_restores_what_was_and_can_be_run_again(fake, tmp_path):
+    first = fake.state()
+    done = configure.apply(configure.plan(fake, "l1"), fake, journal_dir=tmp_path)
+    result = configure.rollback(done.journal, fake)
+    assert result.complete and len(result.undone) == 6
+    assert fake.state() == first
+    performed = len(fake.performed)
+    again = configure.rollback(done.journal, fake)
+    assert again.complete and not again.undone and len(fake.performed) == performed
+
+
+def test_a_vm_that_was_off_is_off_again(tmp_path):
+    fake = FakeHost(power="off")
+    first = fake.state()
+    plan = configure.plan(fake, "l1")
+    assert [s.op for s in plan.steps][-1] == "power_on" and plan.steps[0].property != "power"
+    done = configure.apply(plan, fake, journal_dir=tmp_path)
+    assert configure.rollback(done.journal, fake).complete
+    assert fake.state() == first
+
+
+def test_a_changed_digest_is_refused(fake, tmp_path):
+    plan = configure.plan(fake, "l1")
+    with pytest.raises(PlanError, match="digest"):
+        configure.apply(plan, fake, accept="0" * 64, journal_dir=tmp_path)
+    assert not fake.performed and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "word"),
+    [
+        ((VM_ID, "nested_hv"), True, "nested_hv"),
+        ((VM_ID, "power"), "off", "power"),
+        ((GROUP_ID, "security"), {"promiscuous": "accept"}, "security"),
+    ],
+)
+def test_a_stale_plan_changes_nothing_and_says_what_changed(fake, tmp_path, place, value, word):
+    plan = configure.plan(fake, "l1")
+    fake.values[place] = value
+    with pytest.raises(StalePlan, match=word) as caught:
+        configure.apply(plan, fake, journal_dir=tmp_path)
+    assert "nothing was changed" in caught.value.message
+    assert not fake.performed and not list(tmp_path.iterdir())
+
+
+def test_a_plan_for_another_host_is_refused(fake, tmp_path):
+    plan = configure.plan(fake, "l1")
+    fake.identity = "other"
+    with pytest.raises(PlanError, match="nothing was changed"):
+        configure.apply(plan, fake, journal_dir=tmp_path)
+
+
+def test_a_vm_that_is_gone_before_apply_changes_nothing(fake, tmp_path):
+    plan = configure.plan(fake, "l1")
+    del fake.values[VM_ID, "power"]
+    with pytest.raises(NestkitError, match="nothing was changed"):
+        configure.apply(plan, fake, journal_dir=tmp_path)
+
+
+def test_a_foreign_journal_is_refused(fake, tmp_path):
+    done = configure.apply(configure.plan(fake, "l1"), fake, journal_dir=tmp_path)
+    state = fake.state()
+    for change in ("host", "vm"):
+        other = FakeHost()
+        other.values = dict(state)
+        if change == "host":
+            other.identity = "other"
+        else:
+            del other.values[VM_ID, "power"]
+        for verb in (configure.rollback, configure.resume):
+            with pytest.raises(JournalError, match="this host"):
+                verb(done.journal, other)
+        assert not other.performed
+
+
+def test_a_refused_step_names_the_journal_and_the_way_on(fake, tmp_path):
+    def refuse(step):
+        if step.property == "memory":
+            raise HostRefused("not enough memory", remedy="give it more")
+
+    fake.before_perform = refuse
+    with pytest.raises(HostRefused) as caught:
+        configure.apply(configure.plan(fake, "l1"), fake, journal_dir=tmp_path)
+    (journal,) = tmp_path.glob("*.jsonl")
+    for word in (str(journal), "resume", "rollback", "give it more"):
+        assert word in caught.value.remedy
+    assert "step 4 of 6" in caught.value.message
+    fake.before_perform = lambda step: None
+    assert configure.resume(journal, fake).ok
+    assert goal_met(fake)
+
+
+def test_a_change_the_host_did_not_keep_is_an_error(fake, tmp_path):
+    def forget(step):
+        if step.property == "nested_hv":
+            fake.values[VM_ID, "nested_hv"] = False
+
+    fake.after_perform = forget
+    with pytest.raises(HostRefused, match="accepted the change, but"):
+        configure.apply(configure.plan(fake, "l1"), fake, journal_dir=tmp_path)
+
+
+def test_cancel_stops_between_steps_and_leaves_a_journal_to_go_on_from(fake, tmp_path):
+    first = fake.state()
+    cancel = threading.Event()
+    fake.after_perform = lambda step: cancel.set() if step.property == "cpu" else None
+    done = configure.apply(configure.plan(fake, "l1"), fake, journal_dir=tmp_path, cancel=cancel)
+    assert done.cancelled and not done.ok and len(done.steps_done) == 3
+    assert str(done.journal) in str(done)
+    assert configure.rollback(done.journal, fake).complete
+    assert fake.state() == first
+    assert configure.resume(done.journal, fake).ok and goal_met(fake)
+
+
+def test_somebody_elses_later_change_is_a_conflict_and_stays(fake, tmp_path):
+    first = fake.state()
+    done = configure.apply(configure.plan(fake, "l1"), fake, journal_dir=tmp_path)
+    theirs = {"size_mib": 12288, "reservation_mib": 0, "reservation_locked": False}
+    fake.values[VM_ID, "memory"] = theirs
+    result = configure.rollback(done.journal, fake)
+    assert not result.complete and [left.step.property for left in result.conflicts] == ["memory"]
+    assert fake.values[VM_ID, "memory"] == theirs
+    assert fake.state() == first | {(VM_ID, "memory"): theirs}
+
+
+def test_without_tools_a_rollback_leaves_the_vm_and_says_so_until_told(fake, tmp_path):
+    first = fake.state()
+    done = configure.apply(configure.plan(fake, "l1"), fake, journal_dir=tmp_path)
+    fake.tools = "not running"
+    result = configure.rollback(done.journal, fake)
+    assert not result.complete
+    assert {left.step.property for left in result.not_undone} == {
+        "power", "nested_hv", "cpu", "memory",
+    }  # fmt: skip
+    assert fake.values[VM_ID, "power"] == "on" and fake.values[VM_ID, "nested_hv"] is True
+    assert configure.rollback(done.journal, fake, hard_power_off=True).complete
+    assert fake.state() == first
+
+
+def test_a_vm_started_by_somebody_after_a_cut_is_not_touched_while_on(fake, tmp_path):
+    def cut(step):
+        if step.property == "cpu":
+            raise Killed
+
+    fake.before_perform = cut
+    with pytest.raises(Killed):
+        configure.apply(configure.plan(fake, "l1"), fake, journal_dir=tmp_path)
+    (journal,) = tmp_path.glob("*.jsonl")
+    fake.before_perform = lambda step: None
+    fake.values[VM_ID, "power"] = "on"
+    with pytest.raises(StalePlan, match="power"):
+        configure.resume(journal, fake)
+    result = configure.rollback(journal, fake)
+    assert [left.step.property for left in result.not_undone] == ["nested_hv"]
+    assert fake.values[VM_ID, "nested_hv"] is True
+
+
+def test_a_lost_connection_in_a_rollback_says_to_run_it_again(fake, tmp_path):
+    first = fake.state()
+    done = configure.apply(configure.plan(fake, "l1"), fake, journal_dir=tmp_path)
+
+    def drop(step):
+        if step.property == "cpu":
+            raise ConnectionFailed("hung up", remedy="look at the network")
+
+    fake.after_perform = drop
+    with pytest.raises(ConnectionFailed, match="hung up") as caught:
+        configure.rollback(done.journal, fake)
+    assert "rollback" in caught.value.remedy and str(done.journal) in caught.value.remedy
+    fake.after_perform = lambda step: None
+    assert configure.rollback(done.journal, fake).complete
+    assert fake.state() == first
+
+
+def test_an_empty_plan_applies_to_a_verified_outcome(fake, tmp_path):
+    configure.apply(configure.plan(fake, "l1"), fake, journal_dir=tmp_path)
+    done = configure.apply(configure.plan(fake, "l1"), fake, journal_dir=tmp_path)
+    assert done.ok and done.steps_done == ()
+    assert configure.rollback(done.journal, fake).complete and goal_met(fake)
+
+
+def test_practice_is_said_wherever_a_result_is_shown(fake, tmp_path):
+    done = configure.apply(configure.plan(fake, "l1"), fake, journal_dir=tmp_path)
+    back = configure.rollback(done.journal, fake)
+    for result in (done, back, configure.verify(done.plan, fake)):
+        assert "practice host" in str(result)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names_are_data_in_journal_results_and_html(name, tmp_path):
+    fake = FakeHost(vm_name=name)
+    done = configure.apply(configure.plan(fake, name), fake, journal_dir=tmp_path)
+    for line in done.journal.read_text("ascii").splitlines():
+        json.loads(line)
+    assert Plan.from_json(json.loads(done.journal.read_text().splitlines()[0])["plan"]) == done.plan
+    html = done._repr_html_()
+    assert "<img" not in html and "<script" not in html
+    assert configure.rollback(done.journal, fake).complete
+    assert done.journal.parent == tmp_path and HOST_ID in done.journal.read_text()
+
+
+# --- a process that dies anywhere --------------------------------------------------------
+
+
+def run_until(fake: FakeHost, start, *, dies_at: int, torn: bool) -> bool:
+    """Run ``start`` and die at the n-th moment a process can die; False if it ran to its end."""
+    count = 0
+
+    def moment(*_: object) -> None:
+        nonlocal count
+        count += 1
+        if count == dies_at:
+            raise Killed
+
+    plain = Journal.append
+
+    def append(self: Journal, record: str, step: str = "", **fields: object) -> None:
+        moment()
+        size = self.path.stat().st_size
+        plain(self, record, step, **fields)
+        try:
+            moment()
+        except Killed:
+            if torn:  # the record never reached the disk whole
+                written = self.path.read_bytes()
+                self.path.write_bytes(written[: size + (len(written) - size) // 2])
+            raise
+
+    fake.before_perform = fake.in_task = fake.after_perform = moment
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Journal, "append", append)
+        try:
+            start()
+        except Killed:
+            return False
+        finally:
+            fake.before_perform = fake.in_task = fake.after_perform = lambda step: None
+    return True
+
+
+def latest(folder: Path) -> Path:
+    return max(folder.glob("*.jsonl"))
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    power=st.sampled_from(["on", "off"]),
+    start=st.booleans(),
+    deaths=st.lists(
+        st.tuples(st.sampled_from(["resume", "rollback"]), st.integers(1, 40), st.booleans()),
+        max_size=4,
+    ),
+    first_death=st.tuples(st.integers(1, 48), st.booleans()),
+    end=st.sampled_from(["resume", "rollback"]),
+)
+def test_whatever_dies_wherever_resume_and_rollback_end_right(
+    tmp_path_factory, power, start, deaths, first_death, end
+):
+    folder = tmp_path_factory.mktemp("journals")
+    fake = FakeHost(power=power)
+    first = fake.state()
+    plan = configure.plan(fake, "l1", goal=NestedGoal(start=start))
+    wanted = dict(first)
+    for step in plan.steps:
+        wanted[step.target.id, step.property] = step.after
+    run_until(
+        fake,
+        lambda: configure.apply(plan, fake, journal_dir=folder),
+        dies_at=first_death[0],
+        torn=first_death[1],
+    )
+    journal = latest(folder)
+    for verb, dies_at, torn in deaths:
+        run_until(
+            fake,
+            lambda verb=verb: getattr(configure, verb)(journal, fake),
+            dies_at=dies_at,
+            torn=torn,
+        )
+    if end == "resume":
+        assert configure.resume(journal, fake).verified
+        assert fake.state() == wanted
+    else:
+        assert configure.rollback(journal, fake).complete
+        assert fake.state() == first
