@@ -42,7 +42,7 @@ class CpuFacts:
     model: Fact[str] = NOT_READ
     cores: Fact[int] = NOT_READ
     threads: Fact[int] = NOT_READ
-    is_64bit: Fact[bool] = NOT_READ
+    is_64bit: Fact[bool] = NOT_READ  # x86-64 (long mode): what both platforms mean by 64-bit
     hw_virtualization: Fact[bool] = NOT_READ  # VT-x or AMD-V present and usable
     slat: Fact[bool] = NOT_READ  # EPT (Intel) or RVI/NPT (AMD)
     nx: Fact[bool] = NOT_READ  # NX/XD, what Windows calls DEP
@@ -143,6 +143,8 @@ class HostFacts:
     azure_security_type: Fact[str] = NOT_READ  # "" where the host is not an Azure VM
     hypervisor_present: Fact[bool] = NOT_READ  # this host itself runs under or as a hypervisor
     is_vm: Fact[bool] = NOT_READ
+    machine: Fact[str] = NOT_READ  # maker and model, by DMI
+    firmware: Fact[str] = NOT_READ  # "efi" or "bios"
     maintenance_mode: Fact[bool] = NOT_READ
     lab_accelerator: Fact[str] = NOT_READ  # local: "kvm" or "tcg"
     lab_reason: Fact[str] = NOT_READ  # local: why that one, or why no lab can run here

@@ -58,10 +58,15 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The findings on a host and its VMs."""
+    """The findings on a host and its VMs.
+
+    ``judged_as`` is the platform whose rules were used; it differs from ``platform`` where the
+    local machine is judged as a future host.
+    """
 
     host: str
     platform: Platform
+    judged_as: Platform
     is_practice: bool
     findings: tuple[Finding, ...]
 
@@ -139,6 +144,7 @@ def check(host: Host, vm: str | None = None, *, as_platform: Platform | None = N
     return Report(
         host=facts.name,
         platform=facts.platform,
+        judged_as=as_platform or facts.platform,
         is_practice=facts.is_practice,
         findings=evaluate(facts, _applicable(facts, as_platform)),
     )

@@ -39,7 +39,10 @@ def headline(report: Report) -> str:
     counts = {level: len(report.at(level)) for level, _, _ in _LEVELS}
     words = [f"{counts[level]} {level}" for level, _, _ in _LEVELS if counts[level]]
     verdict = "nothing failed" if report.ok else f"blocked by {counts['fail']}"
-    return f"{plain(report.host)} ({report.platform}): {verdict} ({', '.join(words) or 'no rules'})"
+    kind: str = report.platform
+    if report.judged_as != report.platform:
+        kind += f", judged as {report.judged_as}"
+    return f"{plain(report.host)} ({kind}): {verdict} ({', '.join(words) or 'no rules'})"
 
 
 def as_text(report: Report) -> str:
