@@ -22,18 +22,43 @@ _NAMES = {
     "form_for": "nestkit.course.forms",
     "host_form": "nestkit.course.ready",
     "layers_diagram": "nestkit.course.diagrams",
+    "network_diagram": "nestkit.course.diagrams",
     "plan_form": "nestkit.course.ready",
     "preflight_form": "nestkit.course.ready",
     "quiz": "nestkit.course.quizzes",
     "rollback_form": "nestkit.course.ready",
     "use_host": "nestkit.course.hosts",
 }
-__all__ = sorted([*_MODULES, *_NAMES])
+__all__ = [
+    "Field",
+    "Form",
+    "Verdict",
+    "address",
+    "apply_form",
+    "benchmark_form",
+    "check",
+    "checks",
+    "editions",
+    "environment",
+    "environment_form",
+    "form_for",
+    "forms",
+    "host_form",
+    "layers_diagram",
+    "network_diagram",
+    "plan_form",
+    "preflight_form",
+    "progress",
+    "quiz",
+    "quizzes",
+    "rollback_form",
+    "use_host",
+]
 
 if TYPE_CHECKING:
     from nestkit.course import checks, editions, forms, progress, quizzes
     from nestkit.course.checks import Verdict, check
-    from nestkit.course.diagrams import layers_diagram
+    from nestkit.course.diagrams import layers_diagram, network_diagram
     from nestkit.course.fields import Field
     from nestkit.course.forms import Form, form_for
     from nestkit.course.hosts import address, use_host

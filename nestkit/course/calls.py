@@ -106,13 +106,13 @@ def call_of(function: Callable[..., Any], name: str, parts: tuple[Part, ...], bi
 
 
 def parts_for(
-    function: Callable[..., Any], fields: Mapping[str, Field | str], bind: Bind
+    function: Callable[..., Any], fields: Mapping[str, Field | str] | None, bind: Bind
 ) -> tuple[Part, ...]:
     """The fields for the parameters of a function; see :func:`nestkit.course.forms.form_for`."""
     parameters = inspect.signature(function).parameters
     given = {
         key: Field(label=value) if isinstance(value, str) else value
-        for key, value in fields.items()
+        for key, value in (fields or {}).items()
     }
     for key in [*bind, *(key.partition(".")[0] for key in given)]:
         if key not in parameters:
@@ -126,7 +126,7 @@ def parts_for(
         for p in parameters.values()
         if p.name not in bind and p.name not in CONTROLS and p.kind not in variadic
     ]
-    if given:
+    if fields is not None:
         order = list(dict.fromkeys(key.partition(".")[0] for key in given))
         shown = sorted((p for p in shown if p.name in order), key=lambda p: order.index(p.name))
     parts: list[Part] = []

@@ -18,7 +18,7 @@ import ipywidgets as w
 from nestkit.course import markup
 from nestkit.course.calls import Call, Part, call_of, parts_for
 from nestkit.course.fields import Field, label_of, public_name
-from nestkit.course.outcome import Progress, problem_html, result_html
+from nestkit.course.outcome import Cancel, Progress, problem_html, result_html
 from nestkit.errors import CourseError
 
 State = Literal["idle", "running", "done", "failed", "cancelled"]
@@ -63,7 +63,7 @@ class Form:
         self._signature = inspect.signature(function)
         self._render = render
         self._lock = threading.RLock()
-        self._cancel = threading.Event()
+        self._cancel = Cancel()
         self._ended = threading.Event()
         self._ended.set()
         can_cancel = "cancel" in self._signature.parameters
@@ -167,7 +167,7 @@ class Form:
                     part.widget.value = ""  # else it would be saved with the notebook
             self.state = "running"
             self._ended.clear()
-            self._cancel = threading.Event()
+            self._cancel = Cancel()
             self._output.value = ""
             self._enable(False)
             self.progress.begin()
@@ -194,7 +194,8 @@ class Form:
             state: State = "cancelled" if cancelled.is_set() else "failed"
             self._finish(state, error=error, secrets=call.secrets)
         else:
-            self._finish("done", result=result)
+            stopped = getattr(result, "cancelled", False) is True
+            self._finish("cancelled" if stopped else "done", result=result)
 
     def _finish(
         self,
@@ -210,8 +211,6 @@ class Form:
                 problem_html(error, secrets)
                 if error is not None
                 else result_html(result, self._render)
-                if state == "done"
-                else ""
             )
             self.state = state
             self.confirm.value = False  # each run is agreed to anew
@@ -233,12 +232,13 @@ class Form:
             (part.widget.description, "(not shown)" if part.is_secret else _shown(part.widget))
             for part in self.parts
         ]
-        return (
+        html: str = (
             (markup.table(self.title, ("Field", "Value"), rows) if rows else "")
             + markup.code(self.code)
             + markup.status(f"Form, {self.state}. Run this cell in JupyterLab to use it.")
             + self._output.value
         )
+        return html
 
     def __repr__(self) -> str:
         return f"<Form {self.name}: {self.state}>"
@@ -264,12 +264,13 @@ def form_for(
     Parameters
     ----------
     function
-        What Run calls. If it takes ``cancel``, it is given a :class:`threading.Event`; if it
-        takes ``progress``, a callable for ``progress(done, total, words)``.
+        What Run calls. If it takes ``cancel``, it is given a :class:`threading.Event` that
+        may also be called; if it takes ``progress``, a callable for
+        ``progress(words, done, total)``.
     fields
         Labels, units, choices by parameter name (``goal.memory_gib`` for a field of a
         dataclass); a plain string is a label. Given at all, it also says which parameters are
-        shown, and in which order; ``goal`` shows all fields of that dataclass.
+        shown, and in which order: ``{}`` shows none, ``goal`` all fields of that dataclass.
     bind
         Arguments that are not asked for: parameter → (how the code writes it, its value).
     name
@@ -289,7 +290,7 @@ def form_for(
     bound = dict(bind or {})
     return Form(
         function,
-        parts_for(function, dict(fields or {}), bound),
+        parts_for(function, fields, bound),
         bound,
         name=name or public_name(function),
         title=title or label_of(function.__name__, Field()),

@@ -19,11 +19,17 @@ _ENDINGS: Final = {
 _HIDDEN: Final = "••••"
 
 
+class Cancel(threading.Event):
+    """Whether Cancel was pressed: an event to look at, or to call as a question."""
+
+    def __call__(self) -> bool:
+        return self.is_set()
+
+
 class Progress:
     """A bar, and beside it the same in words for screen readers; safe from any thread.
 
-    It is the callable handed to a function's ``progress``: call it with how much is done, of
-    how much, and words for it; each may be left out.
+    It is the callable handed to a function's ``progress``.
     """
 
     def __init__(self) -> None:
@@ -52,18 +58,17 @@ class Progress:
             self.bar.value = self.bar.max
         self.say(_ENDINGS[state])
 
-    def __call__(self, *what: Any) -> None:
-        numbers = [x for x in what if isinstance(x, int | float) and not isinstance(x, bool)]
-        words = " ".join(str(x) for x in what if isinstance(x, str) and x)
-        if len(numbers) == 1 and 0 <= numbers[0] <= 1:
-            numbers = [round(numbers[0] * 100), 100]
-        if len(numbers) >= 2 and numbers[1] > 0:
-            done, total = numbers[:2]
+    def __call__(
+        self, words: str, done: float = 0, total: float = 0, left_s: float | None = None
+    ) -> None:
+        """Words for what is being done, how much is done, of how much, and seconds left."""
+        if total > 0:
             self.bar.max = max(int(total), 1)
             self.bar.value = min(int(done), int(total))
-            words = f"{words} ({done:g} of {total:g})" if words else f"{done:g} of {total:g}"
-        if words:
-            self.say(words)
+            words = f"{words} ({done:g} of {total:g})"
+        if left_s is not None:
+            words = f"{words}, about {left_s:.0f} s left"
+        self.say(words)
 
 
 def problem_html(error: BaseException, secrets: tuple[str, ...] = ()) -> str:

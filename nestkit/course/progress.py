@@ -204,6 +204,19 @@ class Summary:
         ]
         return pd.DataFrame(rows, columns=["lesson", "title", "item", "status"])
 
+    def to_json(self) -> dict[str, Any]:
+        """The same as JSON values."""
+        return {
+            "schema": SCHEMA,
+            "done": self.done,
+            "total": self.total,
+            "note": self.note,
+            "lessons": [
+                {"number": lesson.number, "title": lesson.title, "items": items}
+                for lesson, items in self.rows
+            ],
+        }
+
     def _lines(self) -> list[tuple[str, str, str, str]]:
         return [
             (

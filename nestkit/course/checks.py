@@ -1,0 +1,123 @@
+"""Checks of exercises: programs that look at the system and say what they found.
+
+>>> nk.course.check("03.applied", host, plan=plan)
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from nestkit.course import markup, progress
+from nestkit.course.progress import Status
+from nestkit.errors import CourseError, NestkitError
+
+_KINDS: Final = {"passed": "pass", "not done yet": "idle", "not right": "fail"}
+_CHECKS: dict[str, Callable[..., Verdict]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a check found: "passed", "not done yet" or "not right", why, and what to try."""
+
+    item: str
+    status: Status
+    message: str
+    hints: tuple[str, ...] = ()
+    note: str = ""  # about the record of progress
+
+    @property
+    def ok(self) -> bool:
+        """True when the exercise is passed."""
+        return self.status == "passed"
+
+    def __str__(self) -> str:
+        lines = [f"{self.item}: {self.status}. {self.message}"]
+        lines += [f"  hint: {hint}" for hint in self.hints]
+        return "\n".join([*lines, *([self.note] if self.note else [])])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        hints = [f"Hint: {hint}" for hint in self.hints]
+        html = markup.notice(
+            _KINDS[self.status], f"{self.item}: {self.status}", self.message, hints
+        )
+        return html + (markup.notice("warn", "About your progress", self.note) if self.note else "")
+
+
+def exercise(item: str) -> Callable[[Callable[..., Verdict]], Callable[..., Verdict]]:
+    """Make a function the check of an item ("03.applied")."""
+
+    def keep(function: Callable[..., Verdict]) -> Callable[..., Verdict]:
+        _CHECKS[item] = function
+        return function
+
+    return keep
+
+
+def passed(message: str) -> Verdict:
+    """The exercise is done."""
+    return Verdict("", "passed", message)
+
+
+def not_done(message: str, *hints: str) -> Verdict:
+    """Nothing was tried yet."""
+    return Verdict("", "not done yet", message, hints)
+
+
+def not_right(message: str, *hints: str) -> Verdict:
+    """Something was tried, and the system is not as it should be."""
+    return Verdict("", "not right", message, hints)
+
+
+def _untouched(value: Any) -> bool:
+    """Whether ``...`` still stands where an answer belongs."""
+    if value is ...:
+        return True
+    if isinstance(value, Mapping):
+        return any(map(_untouched, value.values()))
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return any(map(_untouched, value))
+    return False
+
+
+def check(item: str, /, *args: Any, **kwargs: Any) -> Verdict:
+    """Look whether an exercise is done, say so, and keep it in the learner's progress.
+
+    Parameters
+    ----------
+    item
+        Lesson and exercise: "03.applied".
+    args, kwargs
+        What the check looks at, such as the host. An answer that is still ``...`` gives
+        "not done yet".
+
+    Raises
+    ------
+    CourseError
+        If there is no such exercise.
+    """
+    importlib.import_module("nestkit.course.exercises")
+    if item not in _CHECKS:
+        near = difflib.get_close_matches(item, _CHECKS, n=2, cutoff=0.3) or sorted(_CHECKS)
+        raise CourseError(
+            f"there is no exercise {item!r}", remedy=f"did you mean {' or '.join(near)}?"
+        )
+    if _untouched(args) or _untouched(kwargs):
+        verdict = not_done("The answer is still “...”: put yours in its place, and run the cell.")
+    else:
+        try:
+            verdict = _CHECKS[item](*args, **kwargs)
+        except NestkitError as error:
+            verdict = not_right(f"It cannot be checked: {error.message}.", error.remedy)
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
+            verdict = not_right(
+                f"The answer cannot be read: {type(error).__name__}: {error}.",
+                "look again at what kind of value the exercise asks for",
+            )
+    lesson, _, name = item.partition(".")
+    return replace(verdict, item=item, note=progress.record(lesson, name, verdict.status))

@@ -1,0 +1,204 @@
+"""The checks of the lessons' exercises. Each reads the system anew; none reads source text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from nestkit.configure import plan as make_plan
+from nestkit.configure import verify
+from nestkit.course.checks import Verdict, exercise, not_done, not_right, passed
+from nestkit.course.readiness import environment
+from nestkit.hosts.base import Host
+from nestkit.plans import Plan
+from nestkit.preflight import check as preflight
+
+if TYPE_CHECKING:
+    from nestkit.benchmark import Run
+    from nestkit.configure import Outcome, RollbackResult
+
+_TOLERANCE: Final = 0.01
+
+
+@exercise("00.ready")
+def _ready() -> Verdict:
+    found = environment()
+    missing = [item for item in found.items if item.level == "fail"]
+    limited = [item for item in found.items if item.level == "warn"]
+    if missing:
+        return not_right(
+            f"{len(missing)} of {len(found.items)} things are missing.",
+            *(f"{item.title}: {item.remedy}" for item in missing),
+        )
+    if limited:
+        names = ", ".join(item.title.lower() for item in limited)
+        return passed(f"Nothing is missing. Limited: {names}; the course works without.")
+    return passed("This machine has all that the course needs.")
+
+
+@exercise("00.host")
+def _host(host: Host) -> Verdict:
+    facts = host.read()
+    kind = "a practice host" if facts.is_practice else "a real host"
+    return passed(f"{facts.name} answers: {kind} with {len(facts.vms)} virtual machines.")
+
+
+def _faults(host: Host, vm: str | None = None) -> dict[str, set[str]]:
+    """What blocks each VM: name → ids of failed rules, those of its NICs too."""
+    found: dict[str, set[str]] = {}
+    for name in [item.name for item in host.read(vm).vms if item.is_template is not True]:
+        report = preflight(host, vm=name)
+        failed = {f.id for f in report.at("fail") if not f.subject.startswith("host ")}
+        if failed:
+            found[name] = failed
+    return found
+
+
+@exercise("02.faults")
+def _named(host: Host, answer: Mapping[str, str | Collection[str]]) -> Verdict:
+    faults = _faults(host)
+    given = {
+        str(name): {rules} if isinstance(rules, str) else set(rules)
+        for name, rules in answer.items()
+    }
+    if not given:
+        return not_done("No VM is named yet.", "start with one line of the table above")
+    hints: list[str] = []
+    for name, rules in given.items():
+        if name not in faults:
+            hints.append(f"{name}: nothing blocks this VM; a warning or a note does not block")
+        elif not rules <= faults[name]:
+            wrong = ", ".join(sorted(rules - faults[name]))
+            hints.append(f"{name}: {wrong} passes here; look for ✗ in the rows of this VM")
+    left = sorted(set(faults) - set(given))
+    if hints:
+        return not_right(f"{len(hints)} of your {len(given)} lines are not right.", *hints[:4])
+    if left:
+        return not_right(
+            f"{len(given)} right, and {len(left)} blocked VMs are not named yet.",
+            f"filter the report for fail: one of them is {left[0]}",
+        )
+    return passed(f"All {len(faults)} blocked VMs found, each with a rule that it breaks.")
+
+
+@exercise("02.repaired")
+def _repaired(host: Host, vm: str) -> Verdict:
+    report = preflight(host, vm=vm)
+    blocking = report.at("fail")
+    if not blocking:
+        return passed(f"Nothing blocks {vm} any more: the host's own rows and the VM's pass.")
+    return not_right(
+        f"{len(blocking)} findings still block {vm}.",
+        *(f"{f.title}: {f.remedy}" for f in blocking[:3]),
+    )
+
+
+@exercise("03.applied")
+def _applied(host: Host, *, plan: Plan) -> Verdict:
+    if plan.is_empty:
+        return not_right(
+            "The plan you made first had nothing to do, so there is nothing to see.",
+            "roll back, or take a VM that is not ready yet, and make the plan again",
+        )
+    found = verify(plan, host)
+    if found.ok:
+        return passed(f"{plan.vm.name} is as planned, and a second plan is empty.")
+    rest = make_plan(host, plan.vm.id, goal=plan.goal)
+    if rest.steps == plan.steps:
+        return not_done(
+            f"The host is as it was: all {len(plan.steps)} steps are still to do.",
+            "tick the box of the form above, then press Apply",
+        )
+    return not_right(
+        f"{len(found.mismatches)} things are not as planned.",
+        *(str(mismatch) for mismatch in found.mismatches[:3]),
+        "make a new plan from what the host is now, read it, and apply that",
+    )
+
+
+@exercise("03.rolled-back")
+def _rolled_back(
+    host: Host, *, plan: Plan, done: Outcome | None, undone: RollbackResult | None = None
+) -> Verdict:
+    if done is None:
+        return not_done(
+            "Nothing was applied yet, so there is nothing to take back.",
+            "apply the plan first, in the exercise above",
+        )
+    now = make_plan(host, plan.vm.id, goal=plan.goal)
+    if now.steps == plan.steps:
+        return passed(f"{plan.vm.name} is as it was before: the plan is the same again.")
+    left = [str(item) for item in (*undone.conflicts, *undone.not_undone)] if undone else []
+    if left:
+        return not_right("Not everything could be taken back.", *left[:3])
+    if now.is_empty:
+        return not_done(
+            f"{plan.vm.name} is still as the plan made it.",
+            "roll back with the journal that the apply left: done.journal",
+        )
+    return not_right(
+        f"{plan.vm.name} is neither as planned nor as at first.",
+        f"the first plan had {len(plan.steps)} steps, a plan made now has {len(now.steps)}",
+        "run the rollback again: it goes on where it was cut off",
+    )
+
+
+@exercise("06.rows")
+def _rows(run: Run, rows: Any, *, workload: str, layers: Collection[str]) -> Verdict:
+    wanted = run.to_frame()
+    wanted = wanted[
+        (wanted["workload"] == workload)
+        & wanted["layer"].isin(list(layers))
+        & ~wanted["warmup"]
+        & wanted["valid"]
+    ]
+    for column in ("workload", "layer", "warmup", "order"):
+        if column not in getattr(rows, "columns", ()):
+            return not_right(
+                "This is not a part of run.to_frame().",
+                f"keep its columns; {column} is missing: filter rows, not columns",
+            )
+    hints = []
+    if bool(rows["warmup"].any()):
+        hints.append("warm-up rows are kept in the file but do not count: leave them out")
+    if strange := sorted(set(rows["workload"]) - {workload}):
+        hints.append(f"only the workload {workload!r} is asked for, not {', '.join(strange)}")
+    if strange := sorted(set(rows["layer"]) - set(layers)):
+        hints.append(f"the layers {', '.join(layers)} are compared, not {', '.join(strange)}")
+    if lost := len(set(wanted["order"]) - set(rows["order"])):
+        hints.append(f"{lost} rows that count are missing")
+    if hints or len(rows) != len(wanted):
+        return not_right(
+            f"You have {len(rows)} rows, {len(wanted)} count.",
+            *(hints or ["some rows stand in it twice, or are not valid"]),
+        )
+    return passed(f"{len(rows)} rows: those that count, and no others.")
+
+
+@exercise("06.overhead")
+def _overhead(run: Run, answer: float, *, workload: str, layer: str, baseline: str) -> Verdict:
+    from nestkit.benchmark.effects import find_effect
+
+    effect = find_effect(run, workload, layer, baseline)
+    true = effect.ratio
+    if true is None:
+        return not_right(f"The run has no ratio of {workload} in {layer}: {effect.verdict}.")
+    value = float(answer)
+    if not math.isfinite(value) or value <= 0:
+        return not_right(f"{value} is no ratio of two times.", "both times are above 0")
+    if abs(value / true - 1) <= _TOLERANCE:
+        return passed(f"{value:.2f}: within 1 % of the paired median of {effect.n} rounds.")
+    for guess, hint in (
+        (1 / true, "that is the outer layer over the inner one: turn the fraction round"),
+        (true - 1, "that is what is added; the ratio asked for is 1 more"),
+        ((true - 1) * 100, "that is per cent added; the ratio is 1 + per cent / 100"),
+        (true * 100, "that is per cent; divide by 100"),
+    ):
+        if abs(value / guess - 1) <= _TOLERANCE:
+            return not_right(f"{value:.4g} is not the ratio.", hint)
+    return not_right(
+        f"{value:.4g} is more than 1 % off.",
+        "pair the rounds: divide the two values of each round, then take the median of these",
+        "leave the warm-up rows out, and take the time per operation of one workload only",
+    )

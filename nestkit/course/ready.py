@@ -1,0 +1,147 @@
+"""The forms of the lessons: :func:`~nestkit.course.forms.form_for` on nestkit's own verbs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nestkit.course import markup
+from nestkit.course.fields import Field
+from nestkit.course.forms import Form, form_for
+from nestkit.course.hosts import address, use_host
+from nestkit.course.measure import measure_lab
+from nestkit.course.readiness import environment
+from nestkit.errors import CourseError
+from nestkit.hosts.base import Host
+from nestkit.plans import Plan
+
+if TYPE_CHECKING:
+    from nestkit.benchmark import Run
+    from nestkit.configure import Outcome
+
+_GOAL = {
+    "goal.cpu_count": Field("Virtual CPUs", help="0 keeps what is there, at least 2"),
+    "goal.memory_gib": Field("Memory", "GiB", help="0 keeps what is there, at least the minimum"),
+    "goal.reserve_memory": Field("Reserve all memory"),
+    "goal.network": Field("Port groups"),
+    "goal.start": Field("Start it and verify"),
+    "goal.hard_power_off": Field("Pull the plug if need be"),
+}
+
+
+def environment_form() -> Form:
+    """Check this machine."""
+    return form_for(environment, title="Check this machine", run_label="Check")
+
+
+def host_form() -> Form:
+    """Choose the host of the lessons: practice or real."""
+    return form_for(
+        use_host,
+        fields={
+            "address": Field("Address", default=address()),
+            "password": Field("Password", help="Cleared when you press Connect; never kept."),
+        },
+        title="Choose the host to work on",
+        run_label="Connect",
+    )
+
+
+def _names(host: Host) -> list[str]:
+    return [vm.name for vm in host.read().vms if vm.is_template is not True]
+
+
+def preflight_form(host: Host, vm: str | None = None) -> Form:
+    """Check a host and one of its VMs, or all; the code calls the host ``host``."""
+    from nestkit import preflight
+
+    return form_for(
+        preflight.check,
+        bind={"host": ("host", host)},
+        fields={"vm": Field("Virtual machine", choices=[None, *_names(host)], default=vm)},
+        title="Preflight: can it nest?",
+        run_label="Check",
+    )
+
+
+def plan_form(host: Host, vm: str) -> Form:
+    """Make a plan. Changes nothing."""
+    from nestkit import configure
+
+    return form_for(
+        configure.plan,
+        bind={"host": ("host", host)},
+        fields={"vm": Field("Virtual machine", choices=_names(host), default=vm), **_GOAL},
+        title="Plan: what would change?",
+        run_label="Make the plan",
+        render=lambda plan: f"<pre>{markup.text(plan)}</pre>",
+    )
+
+
+def apply_form(plan: Plan | Form | None, host: Host) -> Form:
+    """Carry out a plan that was read; its digest must be ticked first.
+
+    ``plan`` may be the form it was made with.
+
+    Raises
+    ------
+    CourseError
+        If there is no plan yet.
+    """
+    from nestkit import configure
+
+    made = plan.result if isinstance(plan, Form) else plan
+    if not isinstance(made, Plan):
+        raise CourseError("there is no plan yet", remedy="make one first, with the form above")
+    return form_for(
+        configure.apply,
+        fields={},
+        bind={
+            "plan": ("plan", made),
+            "host": ("host", host),
+            "accept": (repr(made.digest), made.digest),
+        },
+        confirm=f"I have read plan {made.digest[:12]}, {len(made.steps)} steps, and want it done",
+        title=f"Apply the plan to {made.vm.name}",
+        run_label="Apply",
+    )
+
+
+def rollback_form(done: Outcome | Form | None, host: Host) -> Form:
+    """Take back what an apply did; ``done`` is its outcome, or the form that applied.
+
+    Raises
+    ------
+    CourseError
+        If nothing was applied yet.
+    """
+    from nestkit import configure
+
+    outcome: Any = done.result if isinstance(done, Form) else done
+    if outcome is None:
+        raise CourseError("nothing was applied yet", remedy="apply a plan first")
+    return form_for(
+        configure.rollback,
+        bind={"journal": ("done.journal", outcome.journal), "host": ("host", host)},
+        fields={"hard_power_off": Field("Pull the plug if need be")},
+        confirm=f"Take {len(outcome.steps_done)} steps back on {outcome.plan.vm.name}",
+        title="Roll back",
+        run_label="Roll back",
+    )
+
+
+def benchmark_form() -> Form:
+    """Boot a VM in a VM on this machine, and measure each layer."""
+    return form_for(
+        measure_lab,
+        fields={
+            "depth": Field("VMs, one in the other"),
+            "suite": Field("Suite", help="quick: 10 rounds; full: 30 rounds"),
+        },
+        title="Boot and measure",
+        run_label="Boot and measure",
+        render=_run_html,
+    )
+
+
+def _run_html(run: Run) -> str:
+    return f"<pre>{markup.text(run)}</pre>"
