@@ -32,7 +32,7 @@ def executed(notebook: dict[str, Any], name: str) -> dict[str, Any]:
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError
 
-    node = nbformat.from_dict(notebook)
+    node = nbformat.from_dict(notebook)  # type: ignore[no-untyped-call]
     with _own_state() as state:
         client = NotebookClient(
             node, timeout=_TIMEOUT_S, kernel_name="python3", record_timing=False,
@@ -57,8 +57,7 @@ def executed(notebook: dict[str, Any], name: str) -> dict[str, Any]:
 @contextmanager
 def _own_state() -> Iterator[Path]:
     """A state folder of the run's own; practice hosts started in it end with it."""
-    names = {"NESTKIT_STATE": None, "NESTKIT_HOST": None}
-    before = {key: os.environ.get(key) for key in names}
+    before = {key: os.environ.get(key) for key in ("NESTKIT_STATE", "NESTKIT_HOST")}
     with tempfile.TemporaryDirectory(prefix="nestkit-lesson-", ignore_cleanup_errors=True) as name:
         os.environ["NESTKIT_STATE"] = name
         os.environ.pop("NESTKIT_HOST", None)
