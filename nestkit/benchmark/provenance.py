@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from nestkit.benchmark.parsers import shorten
-from nestkit.benchmark.runfile import facts_to_json
 from nestkit.errors import RunError
 from nestkit.runners.base import LayerFacts, Runner
+from nestkit.runners.replay import facts_to_json
 
 _SHA256 = re.compile(r"^\\?([0-9a-f]{64})\b")
 

@@ -290,11 +290,17 @@ class _Session:
 
     def sample(self, number: int, workload: Workload, layer: _Layer, canary_ns: float) -> None:
         started = time.monotonic()
+        base = self.layers[0]
+        # an inner layer may know nothing of what is stolen from the machine below it
+        below = self.look(base) if base is not layer else None
         before = self.look(layer)
         operations = layer.operations.get(workload.name, 0)
         reading = self.execute(layer, workload, operations, self.suite.sample_s)
         span = hygiene.Span(before, self.look(layer))
-        flags = hygiene.sample_flags(span, layer.clock.error(span), reading.elapsed_s)
+        steal = span.steal_frac
+        if below is not None:
+            steal = max(steal, hygiene.Span(below, self.look(base)).steal_frac)
+        flags = hygiene.sample_flags(steal, layer.clock.error(span), reading.elapsed_s)
         facts = layer.facts
         self.samples.append(
             Sample(
@@ -311,7 +317,7 @@ class _Session:
                 value=reading.value,
                 guest_s=round(span.guest_s, 9),
                 host_s=round(span.host_s, 9),
-                steal_frac=round(span.steal_frac, 9),
+                steal_frac=round(steal, 9),
                 canary_ns=canary_ns,
                 warmup=number == 0,
                 valid=True,
