@@ -270,6 +270,7 @@ CHECKS: Final[Mapping[str, Check]] = {
     for check in (
         or_nested_support, or_running_hypervisor, nesting_exposed, all_memory_reserved,
         promiscuous_or_learning, spoofing_or_nat, by_vendor_at_least, by_vendor_version,
-        vcpu_limit, fits_free_memory, large_disk_bus, some_true, blank_or_one_of, lab_runs, can_shut_down,
+        vcpu_limit, fits_free_memory, large_disk_bus, some_true, blank_or_one_of,
+        lab_runs, can_shut_down,
     )
 }  # fmt: skip

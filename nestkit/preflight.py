@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from nestkit.errors import PlanError
 from nestkit.facts import HostFacts, Platform, Unknown
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 SCHEMA: Final = 1
 Level = Literal["pass", "note", "warn", "fail", "unknown"]
 _FAILED: Final[dict[Strength, Level]] = {"required": "fail", "recommended": "warn", "note": "note"}
+_STRENGTHS: Final = get_args(Strength)  # the strongest first
 _COLUMNS: Final = (
     "id", "strength", "level", "subject", "measured", "required",
     "measured_value", "required_value", "unit", "why", "remedy", "source",
@@ -178,17 +179,18 @@ def _subjects(facts: HostFacts) -> Iterator[Subject]:
 
 
 def _judge(subject: Subject, rules: tuple[Rule, ...]) -> Iterator[Finding]:
-    failed: set[str] = set()
+    unmet: dict[str, Strength] = {}
     for rule in rules:
         if rule.subject != subject.kind:
             continue
-        if rule.fact in failed and rule.strength != "required":
+        stronger = unmet.get(rule.fact, rule.strength)
+        if _STRENGTHS.index(stronger) < _STRENGTHS.index(rule.strength):
             continue  # below the minimum: that it is below the recommendation too says nothing
         finding = _finding(rule, subject)
         if finding is None:
             continue
-        if finding.level == "fail":
-            failed.add(rule.fact)
+        if finding.level in ("fail", "warn"):
+            unmet.setdefault(rule.fact, rule.strength)
         yield finding
 
 
