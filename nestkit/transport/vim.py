@@ -139,7 +139,10 @@ class VimSession:
         def log_in() -> None:
             manager.Login(user, secret.reveal(), None)
 
-        _, failure = self._attempt(log_in, f"logging in to {self.place} as {user!r}", write=False)
+        doing = f"logging in to {self.place} as {user!r}"
+        _, failure = self._attempt(log_in, doing, write=False)
+        if isinstance(failure, ConnectionFailed):
+            _, failure = self._attempt(log_in, doing, write=False)
         if isinstance(failure, CredentialsError):
             failure = CredentialsError(
                 f"{self.place} refused the password of {user!r} (from {secret.origin})",
