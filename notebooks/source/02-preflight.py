@@ -10,7 +10,8 @@
 # %% [markdown]
 # # 02 Requirements and preflight
 #
-# **40 minutes** · before: [00 Start here](00-start-here.ipynb) · next: [03 ESXi 8](03-esxi.ipynb)
+# **40 minutes** · before: [00 Start here](00-start-here.ipynb) · next: [03 ESXi
+# 8](03-esxi.ipynb)
 #
 # **Questions**
 #
@@ -25,8 +26,8 @@
 # - repair one until nothing blocks it.
 
 # %% [markdown] tags=["solution"]
-# > This is the **solution** edition: all cells are filled in and were run. To work yourself, open
-# > [the lesson](../02-preflight.ipynb).
+# > This is the **solution** edition: all cells are filled in and were run. To work yourself,
+# > open [the lesson](../02-preflight.ipynb).
 
 # %%
 import pandas as pd
@@ -39,14 +40,20 @@ host = nk.connect(nk.course.address())
 # %% [markdown]
 # ## What is required
 #
-# The rules are data, not opinions in code. Each one says what it binds: the physical **host**, the
-# **VM** that shall become a host, or one of its **NICs**. A requirement follows its hypervisor: if ESXi
-# needs 8 GiB of memory, then so does a VM with ESXi in it. That last one is the fault seen most often.
+# The rules are data, not opinions in code. Each one says what it binds: the physical **host**,
+# the **VM** that shall become a host, or one of its **NICs**. A requirement follows its
+# hypervisor: if ESXi needs 8 GiB of memory, then so does a VM with ESXi in it. That last one is
+# the fault seen most often.
 
 # %%
 rules = pd.DataFrame(
     [
-        {"binds": rule.subject, "what": rule.title, "strength": rule.strength, "needed": rule.required}
+        {
+            "binds": rule.subject,
+            "what": rule.title,
+            "strength": rule.strength,
+            "needed": rule.required,
+        }
         for rule in nk.requirements.rules("esx")
     ]
 )
@@ -67,9 +74,10 @@ print("Source:", rule.source)
 # %% [markdown]
 # Two places where the guide and the vendor differ, so that you are not surprised:
 #
-# - Nested paging (Intel EPT, AMD RVI) is often said to *improve performance*. VMware *requires* it to
-#   expose hardware virtualization to a guest, so preflight blocks without it.
-# - Hardware version 9 is the floor for nesting. ESXi 8 brought version 20, and an old version gets a note.
+# - Nested paging (Intel EPT, AMD RVI) is often said to *improve performance*. VMware *requires*
+#   it to expose hardware virtualization to a guest, so preflight blocks without it.
+# - Hardware version 9 is the floor for nesting. ESXi 8 brought version 20, and an old version
+#   gets a note.
 
 # %% [markdown]
 # ## Check one VM
@@ -81,17 +89,17 @@ form = nk.course.preflight_form(host, vm="nested-esxi-01")
 form
 
 # %% [markdown]
-# The same as a call. A report shows what blocks first, each line with what was found, what is needed,
-# and what to do.
+# The same as a call. A report shows what blocks first, each line with what was found, what is
+# needed, and what to do.
 
 # %%
 report = nk.preflight.check(host, vm="nested-esxi-01")
 report
 
 # %% [markdown]
-# A finding has one of five levels. **unknown** is not a polite word for *pass*: the fact could not be
-# read, and the finding says why. Unknowns are counted and shown; `nestkit preflight … --strict` lets
-# them block.
+# A finding has one of five levels. **unknown** is not a polite word for *pass*: the fact could
+# not be read, and the finding says why. Unknowns are counted and shown; `nestkit preflight …
+# --strict` lets them block.
 
 # %%
 print("blocked:", not report.ok)
@@ -101,8 +109,8 @@ report.to_frame()["level"].value_counts()
 # %% [markdown]
 # ## Check them all
 #
-# Without a name, `check` judges the host and every VM on it. As a frame it can be filtered like any
-# other table. Here is one row for each VM that is blocked:
+# Without a name, `check` judges the host and every VM on it. As a frame it can be filtered like
+# any other table. Here is one row for each VM that is blocked:
 
 # %%
 everything = nk.preflight.check(host).to_frame()
@@ -112,9 +120,9 @@ blocked[["subject", "measured", "required"]]
 # %% [markdown]
 # ## Exercise: name the fault
 #
-# Each blocked VM breaks a rule. Which one? Write a dictionary from the name of the VM to the `id` of the
-# rule it breaks, for **all** blocked VMs. The ids stand in the column `id` of `blocked`. By hand or by
-# program, both count.
+# Each blocked VM breaks a rule. Which one? Write a dictionary from the name of the VM to the
+# `id` of the rule it breaks, for **all** blocked VMs. The ids stand in the column `id` of
+# `blocked`. By hand or by program, both count.
 
 # %% tags=["learner"]
 faults = ...  # {"nested-esxi-01": "esx.vm.…", …}
@@ -131,9 +139,9 @@ nk.course.check("02.faults", host, faults)
 # %% [markdown]
 # ## Repair one
 #
-# Some faults need hardware, or a decision that is yours (a larger disk, an upgrade of the hardware
-# version that cannot be taken back). Others are settings, and settings can be planned, applied and
-# taken back. Lesson 03 looks at that closely; here is the short form.
+# Some faults need hardware, or a decision that is yours (a larger disk, an upgrade of the
+# hardware version that cannot be taken back). Others are settings, and settings can be planned,
+# applied and taken back. Lesson 03 looks at that closely; here is the short form.
 #
 # First a plan. Making it changes nothing.
 
@@ -155,8 +163,8 @@ done = form.run()
 done.to_frame()
 
 # %% [markdown]
-# The check runs a preflight of its own. Any way to get there counts, also by hand in the host's own
-# interface.
+# The check runs a preflight of its own. Any way to get there counts, also by hand in the host's
+# own interface.
 
 # %%
 nk.course.check("02.repaired", host, vm=REPAIR)
@@ -164,8 +172,8 @@ nk.course.check("02.repaired", host, vm=REPAIR)
 # %% [markdown]
 # ## Your own machine
 #
-# Preflight also reads the machine this notebook runs on, and can judge its hardware by the rows for ESXi
-# or Hyper-V. In a terminal: `nestkit preflight local:// --as esx`.
+# Preflight also reads the machine this notebook runs on, and can judge its hardware by the rows
+# for ESXi or Hyper-V. In a terminal: `nestkit preflight local:// --as esx`.
 
 # %%
 local = nk.preflight.check(nk.connect("local://"), as_platform="esx").to_frame()
@@ -174,10 +182,10 @@ local[["level", "measured", "required"]]
 # %% [markdown]
 # ## Works is not supported
 #
-# A green report says: this can work. Whether the vendor *supports* it is another question. VMware's
-# officially supported case of a nested ESXi is the vSAN Witness Appliance; for production, nested ESXi
-# is not supported (VMware KB 2009916). For learning, testing and development that is no obstacle. For
-# anything that people depend on, it is.
+# A green report says: this can work. Whether the vendor *supports* it is another question.
+# VMware's officially supported case of a nested ESXi is the vSAN Witness Appliance; for
+# production, nested ESXi is not supported (VMware KB 2009916). For learning, testing and
+# development that is no obstacle. For anything that people depend on, it is.
 
 # %% [markdown]
 # ## Quiz
