@@ -50,7 +50,7 @@ def executed(notebook: dict[str, Any], name: str) -> dict[str, Any]:
         }
         return {
             **notebook,
-            "cells": [_kept(cell, hidden, name) for cell in node.cells],
+            "cells": [kept(cell, hidden, name) for cell in node.cells],
         }
 
 
@@ -74,7 +74,14 @@ def _own_state() -> Iterator[Path]:
                     os.environ[key] = value
 
 
-def _kept(cell: dict[str, Any], hidden: dict[str, str], name: str) -> dict[str, Any]:
+def kept(cell: dict[str, Any], hidden: dict[str, str], name: str) -> dict[str, Any]:
+    """A cell as it may be published; ``hidden`` maps what is replaced to its replacement.
+
+    Raises
+    ------
+    CourseError
+        If an output still holds a path or an address of this machine.
+    """
     made = {key: cell[key] for key in ("cell_type", "id", "metadata", "source")}
     if cell["cell_type"] != "code":
         return made
