@@ -103,7 +103,7 @@ class Switchboard:
     def due(self, name: str) -> bool:
         """Count one call; true once, on the call after as many as were asked for."""
         with self._lock:
-            left = self._left[name]
+            left: float = self._left[name]
             if left <= 0:
                 return False
             self._left[name] = left - 1 if left > 1 else -1

@@ -29,7 +29,7 @@ _REASONS: Final = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not
                    405: "Method Not Allowed", 500: "Internal Server Error"}  # fmt: skip
 
 
-class _Tls(Adapter):  # type: ignore[misc]
+class _Tls(Adapter):
     """TLS whose handshake happens in a worker, so that a silent client holds nobody up."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
@@ -49,7 +49,7 @@ class _Tls(Adapter):  # type: ignore[misc]
         return MakeFile(sock, mode, bufsize)
 
 
-class _Gateway(Gateway):  # type: ignore[misc]
+class _Gateway(Gateway):
     """Reads the request, asks the host, writes the answer in one piece."""
 
     def respond(self) -> None:
@@ -89,6 +89,15 @@ class _Gateway(Gateway):  # type: ignore[misc]
             req.conn.socket.sendall(answer.body)
 
 
+class _Http(HTTPServer):
+    """cheroot's server, which knows its host and writes no log: requests may hold passwords."""
+
+    practice: PracticeServer
+
+    def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:
+        """Write nothing."""
+
+
 class PracticeServer:
     """A service behind HTTPS, and the control channel beside it."""
 
@@ -99,7 +108,7 @@ class PracticeServer:
         self.last_used = time.monotonic()
         self._token = token.encode()
         self._stop = stop
-        server = HTTPServer(("127.0.0.1", 0), _Gateway, minthreads=THREADS, maxthreads=THREADS)
+        server = _Http(("127.0.0.1", 0), _Gateway, minthreads=THREADS, maxthreads=THREADS)
         server.practice = self
         server.server_name = "nestkit practice host"
         server.ssl_adapter = _Tls(context)
@@ -109,7 +118,6 @@ class PracticeServer:
         server.keep_alive_conn_limit = 200
         server.request_queue_size = 128
         server.shutdown_timeout = 1
-        server.error_log = lambda *args, **kwargs: None  # requests may hold passwords
         server.prepare()
         self._server = server
         self.port: int = server.bind_addr[1]

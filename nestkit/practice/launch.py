@@ -21,6 +21,7 @@ from nestkit.practice.options import Options, check_kind, make
 from nestkit.state import state_dir
 
 READY_S: Final = 60.0
+_CHILDREN: Final[list[subprocess.Popen[bytes]]] = []  # they live on; held so that they are reaped
 _REMEDY: Final = "try again; if it stays so, restart the machine's Python environment"
 
 
@@ -107,7 +108,7 @@ def _facts(line: bytes) -> dict[str, Any]:
 def join(
     kind: str, options: Mapping[str, Any] | None = None, *, idle_s: float | None = None
 ) -> PracticeHost:
-    """This user's shared practice host for these options; started if it does not run.
+    """The user's shared practice host for these options; started if it does not run.
 
     It outlives this process and ends after two hours without a request.
 
@@ -162,6 +163,7 @@ def _start_shared(options: Options, state: Path, idle_s: float | None) -> Practi
         stderr=subprocess.DEVNULL,
         **flags,
     )
+    _CHILDREN[:] = [child for child in _CHILDREN if child.poll() is None] + [process]
     deadline = time.monotonic() + READY_S
     try:
         while time.monotonic() < deadline:
@@ -176,7 +178,6 @@ def _start_shared(options: Options, state: Path, idle_s: float | None) -> Practi
     finally:
         if process.stdout:
             process.stdout.close()
-        process.returncode = process.returncode or 0  # it lives on; do not warn of it
     process.kill()
     raise PracticeError("the practice host did not start", remedy=_REMEDY)
 
@@ -190,7 +191,7 @@ def _shared(kind: str | None) -> list[PracticeHost]:
 
 
 def status() -> list[dict[str, Any]]:
-    """This user's shared practice hosts: kind, url, pid, idle seconds, faults."""
+    """The user's shared practice hosts: kind, url, pid, idle seconds, faults."""
     return [
         {"kind": host.kind, "url": host.url, "pid": host.pid, **host.status()}
         for host in _shared(None)

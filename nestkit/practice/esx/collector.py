@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from pyVmomi import VmomiSupport, vim, vmodl
-
 from nestkit.practice.esx import soap
+from nestkit.practice.esx.api import VmomiSupport, vim, vmodl
 from nestkit.practice.esx.paths import declared, pick, resolve, walk
 from nestkit.practice.esx.vm_view import LEAVES
 from nestkit.practice.esx.world import Managed, VmObject, World

@@ -5,8 +5,7 @@ from __future__ import annotations
 from copy import copy
 from typing import Any
 
-from pyVmomi import vim, vmodl
-
+from nestkit.practice.esx.api import vim, vmodl
 from nestkit.practice.esx.inventory import Inventory
 from nestkit.practice.esx.model import Bus, Disk, Nic, Vm
 from nestkit.practice.esx.vm_view import NIC_TYPES, network_moid

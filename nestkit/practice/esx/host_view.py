@@ -11,8 +11,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from pyVmomi import vim
-
+from nestkit.practice.esx.api import vim
 from nestkit.practice.esx.model import Host, PortGroup, Security, Switch
 from nestkit.practice.esx.vm_view import DATASTORE
 

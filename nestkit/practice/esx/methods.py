@@ -10,9 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
-from pyVmomi import VmomiSupport, vim, vmodl
-
 from nestkit.practice.esx import networking, rules
+from nestkit.practice.esx.api import VmomiSupport, vim, vmodl
 from nestkit.practice.esx.sessions import Session
 from nestkit.practice.esx.world import REFS, Managed, VmObject
 

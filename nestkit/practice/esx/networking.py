@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from pyVmomi import vim
-
+from nestkit.practice.esx.api import vim
 from nestkit.practice.esx.model import PortGroup, Security
 from nestkit.practice.esx.rules import bad_argument
 from nestkit.practice.esx.vm_view import network_moid

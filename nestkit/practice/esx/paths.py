@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import Any, Final
 
-from pyVmomi import VmomiSupport, vmodl
+from nestkit.practice.esx.api import VmomiSupport, vmodl
 
 _STEP: Final = re.compile(r'([A-Za-z_]\w*)(?:\[(?:"([^"]*)"|(-?\w+))\])?(?:\.|$)')
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 from typing import Any, Final
 
-from pyVmomi import vim, vmodl
-
 from nestkit.practice.esx import collector as pc
 from nestkit.practice.esx import soap
+from nestkit.practice.esx.api import vim, vmodl
 from nestkit.practice.esx.methods import Context, method, wait
 from nestkit.practice.esx.paths import declared, pick, resolve, walk
 from nestkit.practice.esx.rules import bad_argument

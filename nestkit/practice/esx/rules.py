@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from pyVmomi import vim, vmodl
-
 from nestkit.practice.esx import host_view
+from nestkit.practice.esx.api import vim, vmodl
 from nestkit.practice.esx.devices import change_devices
 from nestkit.practice.esx.inventory import Inventory
 from nestkit.practice.esx.model import (
@@ -37,11 +36,11 @@ _MODELLED: Final = frozenset(
 
 def wrong_power(vm: Vm, wanted: str) -> Any:
     """``InvalidPowerState``: the VM is in this state, that one is needed."""
+    state = {"on": "Powered on", "off": "Powered off", "suspended": "Suspended"}[vm.power]
     return vim.fault.InvalidPowerState(
         requestedState=wanted,
         existingState=POWER[vm.power],
-        msg="The attempted operation cannot be performed in the current state "
-        f"({'Powered on' if vm.power == 'on' else 'Powered off' if vm.power == 'off' else 'Suspended'}).",
+        msg=f"The operation is not possible in the current state ({state}).",
     )
 
 
@@ -110,7 +109,7 @@ def _check_cpu(vm: Vm, spec: Any, inventory: Inventory) -> None:
         raise bad_argument("configSpec.numCoresPerSocket")
     if vm.power == "off" or cpus == vm.cpu_count:
         return
-    if vm.power == "suspended" or not vm.cpu_hot_add or cpus < vm.cpu_count:
+    if vm.power != "on" or not vm.cpu_hot_add or cpus < vm.cpu_count:
         raise wrong_power(vm, "poweredOff")
     if cpus > inventory.host.threads:
         raise vim.fault.NotEnoughLogicalCpus(numCpuDest=inventory.host.threads, numCpuVm=cpus)
@@ -140,9 +139,9 @@ def _memory(vm: Vm, spec: Any, inventory: Inventory) -> tuple[int, int, bool]:
     memory = vm.memory_mb if spec.memoryMB is None else int(spec.memoryMB)
     if memory % 4 or not 4 <= memory <= 24 * 2**20:
         raise bad_argument("configSpec.memoryMB")
-    if memory != vm.memory_mb and vm.power != "off":
-        if vm.power == "suspended" or not vm.memory_hot_add or memory < vm.memory_mb:
-            raise wrong_power(vm, "poweredOff")
+    hot = vm.power == "on" and vm.memory_hot_add and memory > vm.memory_mb
+    if memory != vm.memory_mb and vm.power != "off" and not hot:
+        raise wrong_power(vm, "poweredOff")
     locked = vm.reservation_locked
     if spec.memoryReservationLockedToMax is not None:
         locked = bool(spec.memoryReservationLockedToMax)

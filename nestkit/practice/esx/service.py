@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from pyVmomi import VmomiSupport, vim, vmodl
-
 from nestkit.practice.esx import inventory as inventories
 from nestkit.practice.esx import properties, soap
+from nestkit.practice.esx.api import VmomiSupport, vim, vmodl
 from nestkit.practice.esx.methods import METHODS, Context, not_modelled
 from nestkit.practice.esx.sessions import COOKIE, Session, Sessions, cookie_token
 from nestkit.practice.esx.tasks import Tasks

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from pyVmomi import vim
-
+from nestkit.practice.esx.api import vim
 from nestkit.practice.esx.collector import Collector
 from nestkit.practice.esx.world import Managed
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from xml.parsers.expat import ExpatError, ParserCreate
 
-from pyVmomi import SoapAdapter, VmomiSupport, vmodl
+from nestkit.practice.esx.api import SoapAdapter, VmomiSupport, vmodl
 
 MAX_DEPTH: Final = 64  # nested elements; the deepest request of a client has about 15
 NAMESPACE: Final = "urn:vim25"

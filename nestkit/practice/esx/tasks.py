@@ -9,8 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from pyVmomi import VmomiSupport, vim, vmodl
-
+from nestkit.practice.esx.api import VmomiSupport, vim, vmodl
 from nestkit.practice.esx.model import Vm
 from nestkit.practice.esx.world import Managed, World
 from nestkit.practice.faults import Switchboard

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from pyVmomi import vim
-
-from nestkit.practice.esx.model import Disk, Nic, Vm
+from nestkit.practice.esx.api import vim
+from nestkit.practice.esx.model import Disk, Nic, NicModel, Vm
 
 Device = vim.vm.device
 POWER: Final = {"on": "poweredOn", "off": "poweredOff", "suspended": "suspended"}
@@ -29,7 +28,7 @@ _CONTROLLERS: Final = {
     "sata": (15000, Device.VirtualAHCIController, "SATA controller 0"),
     "nvme": (31000, Device.VirtualNVMEController, "NVME controller 0"),
 }
-NIC_TYPES: Final = {
+NIC_TYPES: Final[dict[NicModel, Any]] = {
     "vmxnet3": Device.VirtualVmxnet3,
     "e1000e": Device.VirtualE1000e,
     "e1000": Device.VirtualE1000,

@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from pyVmomi import VmomiSupport, vim, vmodl
-
 from nestkit.practice.esx import host_view, vm_view
+from nestkit.practice.esx.api import VmomiSupport, vim, vmodl
 from nestkit.practice.esx.inventory import Inventory
 from nestkit.practice.esx.model import Vm
 from nestkit.practice.esx.vm_view import DATASTORE, network_moid
@@ -96,7 +95,7 @@ class World:
         self.changed = threading.Condition(threading.RLock())
         self.revision = 0  # grows with every change, also over resets
         self.epoch = 0  # grows with every reset: work begun before it is dropped
-        self.inventory = build()
+        self.inventory: Inventory = build()
         self.objects: dict[str, Managed] = {}
         self.tasks: dict[str, Any] = {}
         self._grow()
