@@ -40,7 +40,7 @@ esac
 def write(plan: Plan) -> str:
     """The script, for any POSIX shell."""
     head = ["#!/bin/sh", *(f"# {remark(line)}" for line in header(plan))]
-    body = [f"uuid={shell(plan.vm.id)}", _FIND.rstrip()]
+    body = [*shell("uuid", plan.vm.id), _FIND.rstrip()]
     for number, step in enumerate(plan.steps, start=1):
         body += ["", f"# {number}. {remark(describe(step))}", *_step(step)]
     return "\n".join(head) + _TOP + "\n".join(body) + "\n"
@@ -87,6 +87,6 @@ def _security(step: Step) -> list[str]:
         "# careful: this replaces the port group's policy; overrides of teaming and shaping, if",
         "# it has any, fall back to those of its switch",
         'host=$(govc object.collect -s "$vm" runtime.host)',
-        f'govc host.portgroup.change -host "$host" {" ".join(flags)} -- \\',
-        f"    {shell(step.target.name)}",
+        *shell("port_group", step.target.name),
+        f'govc host.portgroup.change -host "$host" {" ".join(flags)} -- "$port_group"',
     ]

@@ -34,13 +34,13 @@ def python(text: str) -> str:
     return ascii(text)
 
 
-def shell(text: str) -> str:
-    """A word of a POSIX shell, in ASCII where the text is; other characters go through printf."""
+def shell(variable: str, text: str) -> list[str]:
+    """Lines that set a variable of a POSIX shell to the text, in ASCII."""
     if _PLAIN.fullmatch(text):
-        return shlex.quote(text)
+        return [f"{variable}={shlex.quote(text)}"]
     octal = "".join(f"\\{byte:03o}" for byte in text.encode("utf-8", "surrogatepass"))
     # the dot keeps what $() would strip: line ends at the end of the text
-    return f'"$(t=$(printf \'{octal}.\'); printf %s "${{t%.}}")"'
+    return [f"{variable}=$(printf '{octal}.')", f"{variable}=${{{variable}%.}}"]
 
 
 def remark(text: str) -> str:
