@@ -112,10 +112,11 @@ form
 form.run()
 
 # %% [markdown]
-# From here on, every lesson asks `nk.course.address()` where to go.
+# From here on, every lesson asks `nk.course.address()` where to go. With a real host whose
+# password is not stored, it asks you for it: that is what `interactive` allows.
 
 # %%
-host = nk.connect(nk.course.address())
+host = nk.connect(nk.course.address(), interactive=True)
 nk.course.check("00.host", host)
 
 # %% [markdown]

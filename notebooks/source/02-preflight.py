@@ -35,7 +35,7 @@ import pandas as pd
 import nestkit as nk
 
 pd.set_option("display.max_colwidth", None)
-host = nk.connect(nk.course.address())
+host = nk.connect(nk.course.address(), interactive=True)
 
 # %% [markdown]
 # ## What is required

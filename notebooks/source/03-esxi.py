@@ -33,7 +33,7 @@
 # %%
 import nestkit as nk
 
-host = nk.connect(nk.course.address())
+host = nk.connect(nk.course.address(), interactive=True)
 VM = "nested-esxi-01"  # on a real host: the VM that shall run ESXi
 
 # %% [markdown]
