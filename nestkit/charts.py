@@ -29,7 +29,7 @@ _MARKERS: Final = ("o", "s", "D", "^", "v", "P")
 _EMULATED: Final = "emulated (TCG): not evidence for hardware"
 _ORIGINS: Final = {
     "measured": "",
-    "recorded": "recorded earlier, not measured here",
+    "recorded": "recorded, not measured here",
     "practice": "practice data, not a real host",
     "published": "published by others",
 }
@@ -63,7 +63,7 @@ class _Panel:
         """First what runs on what, then all a reader must not overlook."""
         own = [f for f in self.run.layers if f.emulated == self.emulated]
         stack = max(own, key=lambda f: f.depth).stack
-        labels = [_ORIGINS[self.run.origin]]
+        labels = [_origin(self.run)]
         if self.emulated:
             labels.append(_EMULATED)
         elif self.run.emulated:
@@ -74,6 +74,16 @@ class _Panel:
             labels.append(f"incomplete: {self.run.status}")
         lines = wrap(" · ".join(filter(None, labels)), _TITLE_WIDTH)
         return "\n".join(filter(None, [stack, *lines]))
+
+
+def _origin(run: Run) -> str:
+    label = _ORIGINS[run.origin]
+    if run.origin == "recorded":
+        date = str(run.provenance.get("date_utc", ""))[:10]
+        cpu = run.provenance.get("host_cpu", "")
+        label = " ".join(filter(None, ["recorded", date, f"on {cpu}" if cpu else ""]))
+        label += ", not measured here"
+    return label
 
 
 def _panels(run: Run, baseline: str | None) -> list[_Panel]:
@@ -254,9 +264,10 @@ def _describe(panels: Sequence[_Panel]) -> str:
             if i is None:
                 parts.append(f"{what} is the baseline: {format_value(effect)}.")
                 continue
+            span = f"{format_ratio(i.low)} to {format_ratio(i.high)}, {i.n} rounds"
             text = (
-                f"{what} against {effect.baseline}: {format_ratio(i.median)} "
-                f"({format_ratio(i.low)} to {format_ratio(i.high)}, {i.n} rounds), {format_value(effect)}"
+                f"{what} against {effect.baseline}: {format_ratio(i.median)} ({span}), "
+                f"{format_value(effect)}"
             )
             parts.append(f"{text}." if effect.verdict in _SURE else f"{text}, {effect.verdict}.")
     return " ".join(part for part in parts if part)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
@@ -42,10 +43,11 @@ def _unreadable(tool: str, what: str, text: str) -> RunError:
 
 
 def _positive(tool: str, name: str, raw: object, text: str) -> float:
-    try:
-        value = float(raw) if isinstance(raw, (str, int, float)) else float("nan")
-    except ValueError:
-        value = float("nan")
+    value = 0.0
+    # bool is an int to Python, and no measurement
+    if isinstance(raw, (str, int, float)) and not isinstance(raw, bool):
+        with suppress(ValueError, OverflowError):
+            value = float(raw)
     if not isfinite(value) or value <= 0:
         raise _unreadable(tool, f"has no usable {name} ({raw!r})", text)
     return value

@@ -69,4 +69,4 @@ def _notes(effect: Effect) -> list[str]:
 
 def _layer(facts: LayerFacts) -> str:
     emulated = ", emulated" if facts.emulated else ""
-    return f"{facts.layer}: {facts.stack or 'this machine'} (acceleration {facts.acceleration}{emulated})"
+    return f"{facts.layer}: {facts.stack} (acceleration {facts.acceleration}{emulated})"
