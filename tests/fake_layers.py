@@ -59,6 +59,7 @@ class FakeLayer:
     steal: float = 0.0  # part of the time that is stolen
     short: float = 1.0  # samples last this part of what was asked for
     cpu_count: int = 1
+    cpus_used: str = ""  # pinned to so many
     disk: str = "/dev/vdb"
     hashes: Mapping[str, str] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
@@ -151,7 +152,7 @@ class FakeLayer:
             emulated=self.emulated,
             cpu_count=self.cpu_count,
             kernel="6.1.0",
-            extra={"disk": self.disk} if self.disk else {},
+            extra={k: v for k, v in (("disk", self.disk), ("cpus_used", self.cpus_used)) if v},
         )
 
     def close(self) -> None:

@@ -278,6 +278,9 @@ def test_layers_with_different_cpu_counts_are_noted() -> None:
     assert not benchmark.run(pair(), seed=1, rounds=1).notes
     run = benchmark.run(pair(cpu_count=4), seed=1, rounds=1)
     assert any("CPUs differ" in note for note in run.notes)
+    pinned = pair(cpu_count=1)
+    pinned[0].cpu_count, pinned[0].cpus_used = 2, "1"
+    assert not benchmark.run(pinned, seed=1, rounds=1).notes
 
 
 def test_disk_reads_go_around_the_guests_cache() -> None:
@@ -398,9 +401,29 @@ def test_a_layer_that_stops_answering_keeps_what_was_measured() -> None:
     assert caught.value.partial.samples
 
 
-def test_a_missing_tool_is_named_with_the_layer() -> None:
+def test_a_tool_that_is_missing_leaves_its_workload_out_and_says_so() -> None:
+    run = benchmark.run(pair(missing=("nestkit-probe",)), seed=1, rounds=1)
+    assert {s.workload for s in run.samples} == {"arithmetic", "disk-read"}
+    assert "exit was not measured: L1 has no nestkit-probe" in run.notes
+
+
+def test_a_missing_tool_is_an_error_where_its_workload_was_asked_for() -> None:
     with pytest.raises(RunError, match="L1 has no fio"):
-        benchmark.run(pair(missing=("fio",)), seed=1)
+        benchmark.run(pair(missing=("fio",)), seed=1, workloads=["disk-read", "exit"])
+
+
+def test_without_any_tool_there_is_nothing_to_measure() -> None:
+    tools = ("sysbench", "fio", "nestkit-probe")
+    with pytest.raises(RunError, match="nothing can be measured"):
+        benchmark.run(pair(missing=tools), seed=1)
+
+
+def test_a_text_that_is_no_unicode_can_still_be_shown() -> None:
+    layers = pair()
+    layers[1].broken = lambda argv, text: "\udcff\udcfe" if argv[0] == "fio" else text
+    with pytest.raises(RunCutShort) as caught:
+        benchmark.run(layers, seed=1)
+    str(caught.value).encode("utf-8")
 
 
 def test_a_layer_without_a_disk_leaves_the_disk_workload_out_and_says_so() -> None:

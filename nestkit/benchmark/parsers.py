@@ -30,7 +30,8 @@ class Reading:
 
 def shorten(text: str) -> str:
     """The end of a text, fit for one line of a message."""
-    flat = " ".join(text.split())
+    # runners pass on bytes that are no UTF-8 as surrogates, which cannot be printed
+    flat = " ".join(text.encode("utf-8", "replace").decode("utf-8").split())
     return flat if len(flat) <= _SHOWN else "…" + flat[-_SHOWN:]
 
 

@@ -183,7 +183,7 @@ class Recording:
         return [ReplayRunner(facts, calls) for facts, calls in pairs]
 
     def save(self, path: str | Path) -> Path:
-        """Write a gzip-compressed UTF-8 JSON file; the same recording gives the same bytes."""
+        """Write a gzip-compressed JSON file; the same recording gives the same bytes."""
         data = {
             "schema": RECORDING_SCHEMA,
             "about": dict(self.about),
@@ -195,10 +195,11 @@ class Recording:
                 for facts, calls in zip(self.facts, self.calls, strict=True)
             ],
         }
-        text = json.dumps(data, sort_keys=True, ensure_ascii=False, allow_nan=False)
+        # escaped: output that is no UTF-8 is held as surrogates, which no file could take
+        text = json.dumps(data, sort_keys=True, allow_nan=False)
         path = Path(path)
         try:
-            path.write_bytes(gzip.compress(text.encode(), mtime=0))
+            path.write_bytes(gzip.compress(text.encode("ascii"), mtime=0))
         except OSError as error:
             raise RunError(
                 f"{path} cannot be written: {error.strerror}",
