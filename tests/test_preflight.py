@@ -557,6 +557,7 @@ def test_the_terminal_shows_what_blocks_first_with_its_remedy() -> None:
         "      needed: at least 8 GiB",
         "      → With the VM powered off, give it at least 8 GiB.",
     ]
+    assert repr(judge(ESX)) == str(judge(ESX))
     assert lines.index("Failed:") < lines.index("Notes:") < lines.index("Passed:")
 
 
@@ -565,3 +566,11 @@ def test_a_practice_host_is_called_one_wherever_it_is_shown() -> None:
     assert "no proof for a real one" in str(report)
     assert "no proof for a real one" in report._repr_html_()
     assert "proof" not in judge(ESX)._repr_html_()
+
+
+def test_a_host_with_many_vms_lists_what_passed_by_vm() -> None:
+    many = tuple(dataclasses.replace(ESX_VM, name=f"vm-{n:03}") for n in range(200))
+    report = judge(dataclasses.replace(ESX, vms=many))
+    assert "  ✓ VM vm-007: 16 met" in str(report).splitlines()
+    assert len(str(report).splitlines()) < 500
+    assert len(report._repr_html_()) < 400_000

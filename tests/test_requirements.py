@@ -9,7 +9,7 @@ import pytest
 
 from nestkit import requirements
 from nestkit.errors import DataFileError
-from nestkit.judging import CHECKS, NESTING_HARDWARE_VERSION
+from nestkit.requirements.judging import CHECKS, NESTING_HARDWARE_VERSION
 from nestkit.resources import data_path
 
 # Written by hand from the guide: each of its rows, and the rules that hold it.

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from nestkit import matrix, requirements
+from nestkit import requirements
 from nestkit.errors import DataFileError
+from nestkit.requirements import matrix
 
 
 def test_the_matrix_holds_what_the_guide_states() -> None:

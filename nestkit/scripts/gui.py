@@ -6,8 +6,8 @@ Where things are: VMware Host Client and vSphere Virtual Machine Administration 
 from __future__ import annotations
 
 from nestkit.plans import Plan, Step
-from nestkit.reporting import plain
 from nestkit.scripts.outline import POLICIES, changed_policies, header, unknown_step
+from nestkit.wording import plain
 
 _VM_SETTINGS = (
     "Host Client: Virtual Machines > {vm} > Edit; vSphere Client: right-click {vm} > Edit Settings"

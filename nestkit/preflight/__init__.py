@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 from nestkit.errors import PlanError
 from nestkit.facts import HostFacts, Platform, Unknown
 from nestkit.hosts.base import Host
-from nestkit.judging import Subject
 from nestkit.requirements import HARDWARE, Rule, Strength, rules
+from nestkit.requirements.judging import Subject
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +57,7 @@ class Finding:
         return {name: getattr(self, name) for name in _COLUMNS}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Report:
     """The findings on a host and its VMs.
 
@@ -107,12 +107,14 @@ class Report:
         return pd.DataFrame([finding.to_json() for finding in self.findings], columns=_COLUMNS)
 
     def __str__(self) -> str:
-        from nestkit.reporting import as_text
+        from nestkit.preflight.reporting import as_text
 
         return as_text(self)
 
+    __repr__ = __str__  # what a terminal shows for the value of an expression
+
     def _repr_html_(self) -> str:
-        from nestkit.reporting import as_html
+        from nestkit.preflight.reporting import as_html
 
         return as_html(self)
 

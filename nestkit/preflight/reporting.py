@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import unicodedata
 from html import escape
 from typing import TYPE_CHECKING, Final
+
+from nestkit.wording import PRACTICE, plain
 
 if TYPE_CHECKING:
     from nestkit.preflight import Finding, Level, Report
@@ -23,19 +24,7 @@ _HEADINGS: Final = {
     "fail": "Failed", "warn": "Recommended, not met", "unknown": "Unknown",
     "note": "Notes", "pass": "Passed",
 }  # fmt: skip
-_UNSEEN: Final = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")  # control, format, line ends
 _MANY: Final = 40  # passes that a terminal lists one by one
-PRACTICE: Final = "Practice host: a model, no proof for a real one."
-
-
-def plain(text: str) -> str:
-    """Text on one line, with control characters made visible: names are not trusted."""
-    return "".join(
-        char
-        if unicodedata.category(char) not in _UNSEEN
-        else char.encode("unicode_escape").decode()
-        for char in text.encode("utf-8", "replace").decode("utf-8")
-    )
 
 
 def headline(report: Report) -> str:
@@ -126,7 +115,7 @@ def _met(subject: str, findings: list[Finding]) -> str:
 def _table(caption: str, heads: tuple[str, ...], rows: list[str]) -> str:
     cells = "".join(f'<th scope="col" style="{_CELL}">{head}</th>' for head in heads)
     return (
-        '<table style="border-collapse:collapse;width:100%">'
+        '<table style="border-collapse:collapse;table-layout:auto;width:100%">'
         f'<caption style="text-align:left;font-weight:600;color:inherit">{caption}</caption>'
         f"<thead><tr>{cells}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
     )
