@@ -139,6 +139,13 @@ def choose(image: Image, depth: int, progress: Progress, cancel: Cancel | None =
     return _choose(verdict, depth)
 
 
+def give_up_kvm(depth: int, why: str) -> Choice:
+    """KVM passed the trial but failed the lab: remember that, and use TCG."""
+    verdict = Verdict(depth > 1, False, f"KVM could not run a lab of depth {depth} here ({why})")
+    _keep(verdict)
+    return _choose(verdict, depth)
+
+
 def forget() -> None:
     """Drop the verdict, so that the next lab tries again."""
     _verdict_file().unlink(missing_ok=True)
@@ -150,8 +157,8 @@ def capability() -> tuple[str, str]:
     Without a verdict of an earlier boot on this machine it promises only what is certain:
     software emulation, which needs nothing from the hardware.
     """
-    reason = packages.why_not_here()
-    if reason and not (reason.endswith("lacks") and is_built()):
+    reason = packages.wrong_machine() or ("" if is_built() else packages.missing_tools())
+    if reason:
         return "", reason
     problem = _device_problem()
     verdict = Verdict(False, False, problem) if problem else _cached()

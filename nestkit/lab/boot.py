@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from nestkit.errors import LabError
+from nestkit.errors import LabError, NestkitError
 from nestkit.lab.channel import Channel, ChannelClosed
 from nestkit.lab.image import Image, fill_scratch
 from nestkit.lab.machine import (
@@ -38,6 +37,7 @@ done < /tools/kvm/order
 [ -e /dev/kvm ] || { dmesg | tail -3 >&2; exit 1; }
 """
 _START_QEMU: Final = 'setsid qemu "$@" </dev/null >/run/qemu.log 2>&1 & echo $!'
+_LOOK_FOR_QEMU: Final = '[ -e "/proc/$0/exe" ] && exit 0; cat /run/qemu.log; exit 1'
 
 
 @dataclass
@@ -126,10 +126,8 @@ def inside(
     qemu = host.run(["sh", "-c", _START_QEMU, "sh", *arguments], timeout=deadline_s)
 
     def why_dead() -> str:
-        look = ["sh", "-c", '[ -e "/proc/$0/exe" ] || cat /run/qemu.log', qemu.stdout.strip()]
-        here = host.run(look, timeout=60)
-        gone = host.run(["test", "-e", f"/proc/{qemu.stdout.strip()}/exe"], timeout=60).rc != 0
-        return f"its QEMU in {host.layer} ended" + _said(here.stdout) if gone else ""
+        look = host.run(["sh", "-c", _LOOK_FOR_QEMU, qemu.stdout.strip()], timeout=60)
+        return f"its QEMU in {host.layer} ended{_said(look.stdout)}" if look.rc else ""
 
     return _greet(boot, boot.machine, layer, started, deadline_s, why_dead)
 
@@ -155,18 +153,23 @@ def _greet(
                 raise _failed(f"{name} did not come up in {deadline_s:g} s", console)
             if now > look:
                 look = now + _LOOK_EVERY_S
-                if reason := why_dead():
+                if reason := _ask(why_dead):
                     raise _failed(f"{name} did not come up: {reason}", console)
     except ChannelClosed:
         time.sleep(0.2)  # let the console's last lines arrive
-        reason = "its machine ended"
-        with contextlib.suppress(LabError):
-            reason = why_dead() or reason
+        reason = _ask(why_dead) or "its machine ended"
         raise _failed(f"{name} did not come up: {reason}", console) from None
     runner = GuestRunner(channel, depth=layer, outermost=boot.outermost, extra=boot.extra or {})
     channel.execute(["true"], timeout=deadline_s)
     boot.timings[f"{name} boot"] = time.monotonic() - started
     return runner
+
+
+def _ask(why_dead: Callable[[], str]) -> str:
+    try:
+        return why_dead()
+    except NestkitError as error:  # the guest outside does not answer either
+        return error.message
 
 
 def _failed(what: str, console: Console) -> LabError:

@@ -31,9 +31,7 @@ from nestkit.lab.progress import Cancel, Progress, check, quiet
 from nestkit.state import cache_dir
 
 SCHEMA: Final = 1
-_NEEDS_BYTES: Final = (
-    2 * 2**30
-)  # packages, unpacked packages and the image, together, while building
+_NEEDS_BYTES: Final = 3 * 2**29  # while building: packages, unpacked packages and the image
 _SOURCES: Final = ("assemble.py", "cpio.py", "kernel.py", "packages.py", "guest")
 
 
@@ -154,7 +152,7 @@ def _require_space(folder: Path) -> None:
     if free < _NEEDS_BYTES:
         raise LabError(
             f"the disk is too full to build the lab's image: {free / 2**30:.1f} GiB free "
-            f"below {folder}, {_NEEDS_BYTES / 2**30:.0f} GiB needed",
+            f"below {folder}, {_NEEDS_BYTES / 2**30:.1f} GiB needed",
             remedy="free some space, or set NESTKIT_CACHE to a folder on a larger disk",
         )
 

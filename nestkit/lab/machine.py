@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import selectors
 import signal
 import socket
 import subprocess
@@ -101,10 +100,8 @@ class Console:
             return self._bytes.decode("utf-8", "replace").replace("\r\n", "\n")
 
     def tail(self, lines: int = 12) -> str:
-        """The last lines."""
-        return "\n".join(line for line in self.text().splitlines() if line.strip()).strip()[
-            -lines * 160 :
-        ]
+        """The last lines that are not empty."""
+        return "\n".join([line for line in self.text().splitlines() if line.strip()][-lines:])
 
 
 class Machine:
@@ -136,9 +133,7 @@ class Machine:
         self.pid = 0  # QEMU's process id
         self._process: subprocess.Popen[bytes] | None = None
         self._errors = Console()
-        self._selector = selectors.DefaultSelector()
-        self._waker, self._wake = socket.socketpair()
-        self._drain: threading.Thread | None = None
+        self._readers: list[threading.Thread] = []
         try:
             self._start(image, folder, arguments, ports)
         except BaseException:
@@ -169,21 +164,14 @@ class Machine:
                 start_new_session=True,
             )
             if self._process.stdout and self._process.stderr:
-                self.pid = int(self._process.stdout.readline())
-                self._watch(self._process.stderr.fileno(), self._errors)
-            self._selector.register(self._waker, selectors.EVENT_READ, None)
-            self._drain = threading.Thread(target=self._drain_all, daemon=True)
-            self._drain.start()
+                self.pid = int(self._process.stdout.readline() or 0)
+                self._read_for_ever(self._process.stderr.fileno(), self._errors)
             deadline = time.monotonic() + _CONNECT_DEADLINE_S
             for name, listener in listeners.items():
-                connection = self._accept(listener, deadline)
+                connection = self.sockets[name] = self._accept(listener, deadline)
                 if name.startswith("con."):
                     console = self.consoles.setdefault(name, Console())
-                    self.sockets[name] = connection
-                    self._watch(connection.fileno(), console)
-                    self._wake.send(b"w")
-                else:
-                    self.sockets[name] = connection
+                    self._read_for_ever(connection.fileno(), console)
         finally:
             for name, listener in listeners.items():
                 listener.close()
@@ -203,26 +191,17 @@ class Machine:
                         remedy="read its message; `nestkit lab clean` removes a broken image",
                     ) from None
 
-    def _watch(self, descriptor: int, console: Console) -> None:
-        self._selector.register(descriptor, selectors.EVENT_READ, console)
+    def _read_for_ever(self, descriptor: int, console: Console) -> None:
+        """Keep reading, so that a guest that floods its console is not held up by us."""
 
-    def _drain_all(self) -> None:
-        """Read consoles for ever, so that a guest that floods its own is not held up by us."""
-        while True:
-            for key, _ in self._selector.select():
-                try:
-                    piece = os.read(key.fd, 1 << 16)
-                except BlockingIOError:
-                    continue
-                except OSError:
-                    piece = b""
-                if key.data is None:
-                    if not piece or b"q" in piece:
-                        return
-                elif piece:
-                    key.data.add(piece)
-                else:
-                    self._selector.unregister(key.fd)
+        def read() -> None:
+            with contextlib.suppress(OSError):
+                while piece := os.read(descriptor, 1 << 16):
+                    console.add(piece)
+
+        reader = threading.Thread(target=read, daemon=True)
+        self._readers.append(reader)
+        reader.start()
 
     def alive(self) -> bool:
         """True while QEMU runs."""
@@ -244,17 +223,13 @@ class Machine:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(self._process.pid, signal.SIGKILL)
                 self._process.wait()
-        if self._drain is not None and self._drain.is_alive():
-            self._wake.send(b"q")
-            self._drain.join(timeout=5)
+        for reader in self._readers:  # QEMU is gone: each comes to the end of what it reads
+            reader.join(timeout=5)
         for connection in self.sockets.values():
             connection.close()
         for pipe in (self._process.stdout, self._process.stderr) if self._process else ():
             if pipe:
                 pipe.close()
-        self._selector.close()
-        self._waker.close()
-        self._wake.close()
 
 
 def _listen(folder: Path, name: str) -> socket.socket:

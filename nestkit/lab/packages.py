@@ -40,21 +40,26 @@ _ELSEWHERE: Final = (
 )
 
 
-def why_not_here() -> str:
-    """Why this machine cannot fetch the image; "" if nothing speaks against it."""
+def wrong_machine() -> str:
+    """Why this machine can run no lab; "" if nothing speaks against it."""
     if not sys.platform.startswith("linux"):
         return f"the lab needs Linux, this is {platform.system() or sys.platform}"
     if platform.machine() not in ("x86_64", "amd64"):
         return f"the lab needs an x86-64 CPU, this is {platform.machine()}; untried elsewhere"
-    missing = [tool for tool in ("apt-get", "apt-cache", "dpkg-deb") if shutil.which(tool) is None]
-    if missing:
-        return f"the lab's image is built with {', '.join(missing)}, which this machine lacks"
     return ""
+
+
+def missing_tools() -> str:
+    """Why this machine cannot build the image; "" if it has all that takes."""
+    missing = [tool for tool in ("apt-get", "apt-cache", "dpkg-deb") if shutil.which(tool) is None]
+    if not missing:
+        return ""
+    return f"the lab's image is built with {', '.join(missing)}, which this machine lacks"
 
 
 def require_platform() -> None:
     """Raise LabError where the image cannot be built."""
-    if reason := why_not_here():
+    if reason := wrong_machine() or missing_tools():
         raise LabError(reason, remedy=_ELSEWHERE)
 
 

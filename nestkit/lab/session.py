@@ -94,7 +94,8 @@ class Lab:
         Why that one.
     timings
         Seconds per phase: "image", "accelerator", "L1 boot", "L1 KVM ready", "L2 boot", …
-        A boot lasts from the start of its QEMU until its first command has answered.
+        A boot lasts from the start of its QEMU until its first command has answered;
+        "L2 answers" counts from the start of L1's.
     layers
         Runners from L0, this machine, to the innermost guest.
     """
@@ -187,6 +188,7 @@ class Lab:
         host = boot.host_layer(common)
         self.layers.append(host)
         progress(f"booting L1 on {self.acceleration.upper()}: {self.reason}")
+        started = time.monotonic()
         guest = boot.outermost(common, host, memory[0], deadlines_s[0])
         self.layers.append(guest)
         for layer in range(2, len(memory) + 1):
@@ -194,6 +196,7 @@ class Lab:
             progress(f"L{layer - 1} answers; starting KVM in it, and L{layer} on that")
             guest = boot.inside(common, guest, layer, memory[layer - 1], deadlines_s[layer - 1])
             self.layers.append(guest)
+            self.timings[f"L{layer} answers"] = time.monotonic() - started
         progress(f"L{len(memory)} answers")
 
 
@@ -236,9 +239,29 @@ def up(
     started = time.monotonic()
     choice = accelerator.choose(image, depth, tell, cancel)
     timings["accelerator"] = time.monotonic() - started
+    try:
+        return _start(image, choice, memory, timings, boot_deadline_s, tell, cancel)
+    except LabError as error:
+        check(cancel)
+        if choice.accelerator == "tcg":
+            raise
+        choice = accelerator.give_up_kvm(depth, error.message.splitlines()[0])
+        tell(choice.reason)
+    return _start(image, choice, memory, timings, boot_deadline_s, tell, cancel)
+
+
+def _start(
+    image: Image,
+    choice: accelerator.Choice,
+    memory: Sequence[int],
+    timings: dict[str, float],
+    boot_deadline_s: float | None,
+    tell: Progress,
+    cancel: Cancel | None,
+) -> Lab:
     deadlines = BOOT_DEADLINE_S[choice.accelerator]
     if boot_deadline_s is not None:
-        deadlines = (boot_deadline_s,) * depth
+        deadlines = (boot_deadline_s,) * len(memory)
     lab = Lab(image, choice, timings)
     try:
         lab._start(memory, deadlines, tell, cancel)

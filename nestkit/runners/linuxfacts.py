@@ -66,3 +66,9 @@ def linux_facts(texts: Mapping[str, str]) -> dict[str, Any]:
 def hypervisor_leaves(probe_output: str) -> tuple[str, ...]:
     """The signatures that ``nestkit-probe leaves`` found, outermost leaf first."""
     return tuple(re.findall(r"^leaf 0x[0-9a-f]{8} (.+?)\s*$", probe_output, re.MULTILINE))
+
+
+def has_flag(flag: str, cpuinfo: str) -> bool:
+    """True when the first processor of /proc/cpuinfo has a flag."""
+    found = re.search(r"^flags\s*:(.*)$", cpuinfo, re.MULTILINE)
+    return found is not None and flag in found[1].split()

@@ -18,7 +18,7 @@ from typing import Any, Final, Literal
 from nestkit.errors import DeadlineExceeded, LabError, NotFound
 from nestkit.facts import Unknown
 from nestkit.runners.base import ExecResult, LayerFacts
-from nestkit.runners.linuxfacts import FILES, hypervisor_leaves, linux_facts
+from nestkit.runners.linuxfacts import FILES, has_flag, hypervisor_leaves, linux_facts
 
 _EMPTY: Final = (sys.executable, "-S", "-E", "-c", "")
 _ROUND_TRIPS: Final = 5
@@ -169,7 +169,7 @@ class LocalRunner:
         if sys.platform.startswith("linux"):
             texts = {path: _text(path) for path in FILES}
             known = linux_facts(texts)
-            virtual = re_flag("hypervisor", texts["/proc/cpuinfo"])
+            virtual = has_flag("hypervisor", texts["/proc/cpuinfo"])
             extra.setdefault("base_is_virtual", "yes" if virtual else "no")
         else:
             known["cpu_model"] = platform.processor() or Unknown("this Python does not say")
@@ -194,14 +194,6 @@ class LocalRunner:
     def close(self) -> None:
         """Nothing is left to let go of. Safe to call twice."""
         self._closed = True
-
-
-def re_flag(flag: str, cpuinfo: str) -> bool:
-    """True when the first processor of /proc/cpuinfo has a flag."""
-    for line in cpuinfo.splitlines():
-        if line.startswith("flags"):
-            return flag in line.partition(":")[2].split()
-    return False
 
 
 def _text(path: str) -> str:
