@@ -106,7 +106,11 @@ def change_vm(
         spec.changeVersion = row.get("config.changeVersion", None)
         task = session.call(lambda: ref.ReconfigVM_Task(spec), doing, write=True)
     on_task(task._moId)
+    until = time.monotonic() + deadline_s
     session.wait(task, deadline_s, doing)
+    if step.op == "power_on":
+        # until its Tools answer, the VM is not what it was before it was stopped
+        _tools_answer(session, ref, step.target, min(until, time.monotonic() + TOOLS_WAIT_S))
 
 
 def _spec(step: Step) -> Any:
@@ -140,7 +144,13 @@ def _shut_down(
 ) -> None:
     """Ask the guest to shut down, and wait until the VM is off. There is no task for it."""
     until = time.monotonic() + deadline_s
-    _wait_for_tools(session, ref, target, min(until, time.monotonic() + TOOLS_WAIT_S))
+    tools = _tools_answer(session, ref, target, min(until, time.monotonic() + TOOLS_WAIT_S))
+    if tools != "running":
+        raise ConsentNeeded(
+            f"the guest of VM {target.name!r} cannot be asked to shut down: "
+            f"VMware Tools are {tools}",
+            remedy=NO_TOOLS,
+        )
     session.call(ref.ShutdownGuest, f"shutting down the guest of VM {target.name!r}", write=True)
     on_task("ShutdownGuest")
     while True:
@@ -156,20 +166,17 @@ def _shut_down(
         time.sleep(_POLL_S)
 
 
-def _wait_for_tools(session: VimSession, ref: Any, target: Target, until: float) -> None:
+def _tools_answer(session: VimSession, ref: Any, target: Target, until: float) -> str:
+    """Wait for VMware Tools, unless there are none: "running", "not running", "not installed"."""
     paths = ("guest.toolsRunningStatus", "guest.toolsVersionStatus2")
     while True:
         row = _row(session, ref, target, paths)
         if row.get("guest.toolsRunningStatus", "") == "guestToolsRunning":
-            return
-        missing = row.get("guest.toolsVersionStatus2", "") == "guestToolsNotInstalled"
-        if missing or time.monotonic() >= until:
-            state = "not installed" if missing else "not running"
-            raise ConsentNeeded(
-                f"the guest of VM {target.name!r} cannot be asked to shut down: "
-                f"VMware Tools are {state}",
-                remedy=NO_TOOLS,
-            )
+            return "running"
+        if row.get("guest.toolsVersionStatus2", "") in ("", "guestToolsNotInstalled"):
+            return "not installed"
+        if time.monotonic() >= until:
+            return "not running"
         time.sleep(_POLL_S)
 
 

@@ -73,7 +73,6 @@ class VimSession:
         self._stub.scheme = TrustedConnection
         self._stub.schemeArgs = {"trust": trust, "timeout": REQUEST_TIMEOUT_S}
         service = load().vim.ServiceInstance("ServiceInstance", self._stub)
-        self._logins = 0
         self.content: Any = self.call(service.RetrieveContent, "reading what the service offers")
         self._login()
 
@@ -139,6 +138,7 @@ class VimSession:
         def log_in() -> None:
             manager.Login(user, secret.reveal(), None)
 
+        self._stub.cookie = ""  # a session that still holds would be taken for a wrong password
         doing = f"logging in to {self.place} as {user!r}"
         _, failure = self._attempt(log_in, doing, write=False)
         if isinstance(failure, ConnectionFailed):
@@ -150,7 +150,6 @@ class VimSession:
             )
         if failure is not None:
             raise failure
-        self._logins += 1
 
     def retrieve(self, kind: Any, paths: Iterable[str], objects: Sequence[Any]) -> list[Row]:
         """Leaf properties of the given managed objects, in one call, paged.
@@ -168,14 +167,11 @@ class VimSession:
 
     def retrieve_all(self, kind: Any, paths: Iterable[str]) -> list[Row]:
         """Leaf properties of every object of a kind in the inventory, in one call, paged."""
-        logins = self._logins
         try:
             return self._list(kind, list(paths))
         except (HostRefused, NotFound):
-            if self._logins == logins:
-                raise
-        # the session ended on the way, and with it the view and the page that came next
-        return self._list(kind, list(paths))
+            # when a session ends on the way, its view and the page that came next go with it
+            return self._list(kind, list(paths))
 
     def _list(self, kind: Any, paths: list[str]) -> list[Row]:
         vim, query = load().vim, load().vmodl.query.PropertyCollector
@@ -202,7 +198,7 @@ class VimSession:
         collector = self.content.propertyCollector
         options = load().vmodl.query.PropertyCollector.RetrieveOptions(maxObjects=PAGE)
         doing = f"reading properties of {_short(kind)}"
-        page = self.call(lambda: collector.RetrievePropertiesEx([spec], options), doing)
+        page = self.call(lambda: _signed_in(collector.RetrievePropertiesEx([spec], options)), doing)
         rows: list[Row] = []
         while page is not None:
             rows += [_row(item) for item in page.objects]
@@ -210,7 +206,7 @@ class VimSession:
             if not token:
                 break
             page = self.call(
-                lambda token=token: collector.ContinueRetrievePropertiesEx(token),  # type: ignore[misc]
+                lambda token=token: _signed_in(collector.ContinueRetrievePropertiesEx(token)),  # type: ignore[misc]
                 doing,
             )
         return rows
@@ -267,6 +263,15 @@ def open_session(address: Address, secret: Callable[[], Secret]) -> VimSession:
 
 def _short(name: str) -> str:
     return name.rpartition(".")[2]
+
+
+def _signed_in(page: Any) -> Any:
+    """The page, unless it shows that the session has ended: reading is allowed to anybody."""
+    for item in page.objects if page is not None else ():
+        for entry in item.missingSet or ():
+            if _short(type(entry.fault.fault).__name__) == "NotAuthenticated":
+                raise entry.fault.fault
+    return page
 
 
 def _row(item: Any) -> Row:
