@@ -12,6 +12,7 @@ _MODULES = ("checks", "editions", "forms", "progress", "quizzes")
 _NAMES = {
     "Field": "nestkit.course.fields",
     "Form": "nestkit.course.forms",
+    "Table": "nestkit.course.markup",
     "Verdict": "nestkit.course.checks",
     "address": "nestkit.course.hosts",
     "apply_form": "nestkit.course.ready",
@@ -32,6 +33,7 @@ _NAMES = {
 __all__ = [
     "Field",
     "Form",
+    "Table",
     "Verdict",
     "address",
     "apply_form",
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
     from nestkit.course.fields import Field
     from nestkit.course.forms import Form, form_for
     from nestkit.course.hosts import address, use_host
+    from nestkit.course.markup import Table
     from nestkit.course.quizzes import quiz
     from nestkit.course.readiness import environment
     from nestkit.course.ready import (

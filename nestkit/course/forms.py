@@ -72,7 +72,7 @@ class Form:
         self.cancel_button = w.Button(
             description="Cancel",
             disabled=True,
-            tooltip="Stop after the step in hand" if can_cancel else "This call cannot be stopped",
+            tooltip="Stop after the step in hand",
         )
         self.progress = Progress()
         self._code = w.HTML()
@@ -83,7 +83,7 @@ class Form:
                 *self.fields.values(),
                 self._code,
                 *([self.confirm] if confirm else []),
-                w.HBox([self.run_button, self.cancel_button]),
+                w.HBox([self.run_button, self.cancel_button] if can_cancel else [self.run_button]),
                 self.progress.widget,
                 self._output,
             ]

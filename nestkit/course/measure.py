@@ -31,5 +31,5 @@ def measure_lab(
     from nestkit import benchmark, lab
 
     stop = cancel.is_set if cancel else None
-    with lab.up(depth=depth, progress=progress) as running:
+    with lab.up(depth=depth, progress=progress, cancel=cancel) as running:
         return benchmark.run(running.layers, suite=suite, progress=progress, cancel=stop)

@@ -95,10 +95,10 @@ def result_html(result: Any, render: Callable[[Any], str] | None) -> str:
     """A result as HTML: by ``render``, by itself, or as escaped text."""
     try:
         if render is not None:
-            return render(result)
+            return markup.block(render(result))
         own = getattr(result, "_repr_html_", None)
         if own is not None:
-            return str(own())
+            return markup.block(str(own()))
     except Exception as error:  # noqa: BLE001  (the call itself worked: say so, with the fault)
         return markup.notice("warn", "It worked, but the result cannot be shown", str(error))
-    return "" if result is None else f"<pre>{markup.text(result)}</pre>"
+    return "" if result is None else markup.block(f"<pre>{markup.text(result)}</pre>")
