@@ -6,11 +6,13 @@ import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 from typing import Final
 
 from nestkit.benchmark import hygiene
 from nestkit.benchmark.control import Cancel, Control, Progress, Stop
 from nestkit.benchmark.layers import MeasuredLayer
+from nestkit.benchmark.parsers import Reading
 from nestkit.benchmark.provenance import (
     base_is_virtual,
     describe,
@@ -196,16 +198,18 @@ class _Session:
             )
 
     def warm_up(self) -> None:
+        seconds = self.plan.suite.sample_s
         self.canary_operations = self.base.calibrate(CANARY, CANARY_S)
         for workload in self.active:
             for layer in self.layers:
                 self.control.check()
                 self.tell(f"warm-up: {workload.title} in {layer.name}")
-                if workload.first_operations:
-                    layer.operations[workload.name] = layer.calibrate(
-                        workload, self.plan.suite.sample_s
-                    )
-                self.sample(0, workload, layer, canary_ns=0.0)
+                count = layer.calibrate(workload, seconds) if workload.first_operations else 0
+                layer.operations[workload.name] = count
+                reading = self.sample(0, workload, layer, canary_ns=0.0)
+                # a machine that was busy a moment ago would make all samples too short
+                count = max(count, ceil(count * seconds / reading.elapsed_s))
+                layer.operations[workload.name] = count
 
     def measure(self) -> None:
         order = random.Random(self.plan.seed)  # noqa: S311  (an order, not a secret)
@@ -251,11 +255,11 @@ class _Session:
 
     def sample(
         self, number: int, workload: Workload, layer: MeasuredLayer, canary_ns: float
-    ) -> None:
+    ) -> Reading:
         started = time.monotonic()
         below = self.base.look() if self.base is not layer else None
         before = layer.look()
-        operations = layer.operations.get(workload.name, 0)
+        operations = layer.operations[workload.name]
         reading = layer.execute(workload, operations, self.plan.suite.sample_s)
         span = hygiene.Span(before, layer.look())
         spans = [span] if below is None else [span, hygiene.Span(below, self.base.look())]
@@ -285,6 +289,7 @@ class _Session:
             )
         )
         self.cost_s[workload.name, facts.layer] = time.monotonic() - started
+        return reading
 
     # ------------------------------------------------------------------ progress
 
