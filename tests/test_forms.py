@@ -174,7 +174,7 @@ def test_any_text_in_a_field_is_data_in_the_code_and_in_the_call(
     assert result["note"] == (note or None)
     assert result["goal"] == Goal(name=name, memory_gib=memory)
     assert tags(form.static_html()) <= {
-        "table", "caption", "thead", "tbody", "tr", "th", "td", "pre", "code", "p", "br",
+        "div", "table", "caption", "thead", "tbody", "tr", "th", "td", "pre", "code", "p", "br",
     }  # fmt: skip
     json.dumps(form._code.value).encode("utf-8")
 

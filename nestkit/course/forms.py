@@ -233,7 +233,11 @@ class Form:
             for part in self.parts
         ]
         html: str = (
-            (markup.table(self.title, ("Field", "Value"), rows) if rows else "")
+            (
+                markup.table(self.title, ("Field", "Value"), rows)
+                if rows
+                else f"<p>{markup.text(self.title)}</p>"
+            )
             + markup.code(self.code)
             + markup.status(f"Form, {self.state}. Run this cell in JupyterLab to use it.")
             + self._output.value

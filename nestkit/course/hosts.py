@@ -33,7 +33,8 @@ class Chosen:
 
     def _repr_html_(self) -> str:
         kind = "pass" if self.is_practice else "warn"
-        return markup.notice(kind, "The lessons will use this host", str(self), self.vms)
+        named = [f"VMs: {', '.join(self.vms)}"] if self.vms else []
+        return markup.notice(kind, "The lessons will use this host", str(self), named)
 
 
 def address() -> str:

@@ -72,7 +72,7 @@ def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -
         for row in rows
     )
     return (
-        f'<table><caption style="text-align:left">{text(caption)}</caption>'
+        f'<table><caption style="text-align:left;white-space:nowrap">{text(caption)}</caption>'
         f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
     )
 
