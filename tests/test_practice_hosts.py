@@ -149,9 +149,15 @@ def test_stale_state_is_cleaned_up(state: Path) -> None:
     file.write_text(json.dumps(told | {"port": second.port, "pid": second.pid}))
     third = nestkit.practice.join("esx")
     assert third.pid != second.pid
-    second.stop()
     file.write_text("{ torn")
     assert nestkit.practice.status() == []
+
+
+def test_a_shared_host_that_nobody_can_find_ends(state: Path) -> None:
+    p = nestkit.practice.join("esx")
+    (file,) = state.glob("*.json")
+    file.unlink()
+    until(lambda: gone(p.pid), 10)
 
 
 def test_an_idle_shared_host_ends(state: Path) -> None:
