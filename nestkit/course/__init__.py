@@ -23,6 +23,7 @@ _NAMES = {
     "form_for": "nestkit.course.forms",
     "host_form": "nestkit.course.ready",
     "layers_diagram": "nestkit.course.diagrams",
+    "measure_lab": "nestkit.course.measure",
     "network_diagram": "nestkit.course.diagrams",
     "plan_form": "nestkit.course.ready",
     "preflight_form": "nestkit.course.ready",
@@ -47,6 +48,7 @@ __all__ = [
     "forms",
     "host_form",
     "layers_diagram",
+    "measure_lab",
     "network_diagram",
     "plan_form",
     "preflight_form",
@@ -65,6 +67,7 @@ if TYPE_CHECKING:
     from nestkit.course.forms import Form, form_for
     from nestkit.course.hosts import address, use_host
     from nestkit.course.markup import Table
+    from nestkit.course.measure import measure_lab
     from nestkit.course.quizzes import quiz
     from nestkit.course.readiness import environment
     from nestkit.course.ready import (
