@@ -149,8 +149,11 @@ def test_the_form_boots_measures_and_powers_off(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(nk.benchmark, "run", take)
     form = ready.benchmark_form()
     form.fields["depth"].value = 0
-    assert form.code.startswith("nk.course.measure_lab(")
+    assert form.code == 'nk.course.measure_lab(depth=1, suite="quick")'
     assert form.run() is run
     assert form.state == "done", form.error
     assert seen == [("up", 1, False), (("one", "two"), "quick", False), "down"]
-    assert measure.measure_lab(progress=lambda *_: None, cancel=form._cancel) is run
+    assert (
+        measure.measure_lab(depth=2, suite="full", progress=lambda *_: None, cancel=form._cancel)
+        is run
+    )

@@ -12,6 +12,7 @@ _MODULES = ("checks", "editions", "forms", "progress", "quizzes")
 _NAMES = {
     "Field": "nestkit.course.fields",
     "Form": "nestkit.course.forms",
+    "Picture": "nestkit.course.diagrams",
     "Table": "nestkit.course.markup",
     "Verdict": "nestkit.course.checks",
     "address": "nestkit.course.hosts",
@@ -34,6 +35,7 @@ _NAMES = {
 __all__ = [
     "Field",
     "Form",
+    "Picture",
     "Table",
     "Verdict",
     "address",
@@ -62,7 +64,7 @@ __all__ = [
 if TYPE_CHECKING:
     from nestkit.course import checks, editions, forms, progress, quizzes
     from nestkit.course.checks import Verdict, check
-    from nestkit.course.diagrams import layers_diagram, network_diagram
+    from nestkit.course.diagrams import Picture, layers_diagram, network_diagram
     from nestkit.course.fields import Field
     from nestkit.course.forms import Form, form_for
     from nestkit.course.hosts import address, use_host

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Final
@@ -64,7 +65,7 @@ def code(source: str) -> str:
     )
 
 
-def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+def table(caption: str, head: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
     """A table with a caption and column headings, its text set to the left."""
     heads = "".join(f'<th scope="col" style="{_CELL}">{text(cell)}</th>' for cell in head)
     body = "".join(
@@ -75,6 +76,15 @@ def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -
         f'<table><caption style="text-align:left;white-space:nowrap">{text(caption)}</caption>'
         f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
     )
+
+
+def cell(value: object) -> str:
+    """A value of a frame in few digits; what is missing is left empty."""
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return "" if math.isnan(value) else str(value)
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return "" if str(value) in ("<NA>", "None") else str(value)
 
 
 class Table:
@@ -88,5 +98,5 @@ class Table:
         return f"{self.caption}\n{self.frame.to_string(index=False)}"
 
     def _repr_html_(self) -> str:
-        rows = self.frame.itertuples(index=False, name=None)
+        rows = [map(cell, row) for row in self.frame.itertuples(index=False, name=None)]
         return table(self.caption, [str(name) for name in self.frame.columns], rows)

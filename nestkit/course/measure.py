@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 def measure_lab(
-    depth: Literal[1, 2] = 2,
-    suite: Literal["quick", "full"] = "quick",
     *,
+    depth: Literal[1, 2],
+    suite: Literal["quick", "full"],
     progress: Callable[..., None] | None = None,
     cancel: threading.Event | None = None,
 ) -> Run:

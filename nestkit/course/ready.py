@@ -135,7 +135,7 @@ def benchmark_form() -> Form:
     return form_for(
         measure_lab,
         fields={
-            "depth": Field("VMs, one in the other"),
+            "depth": Field("VMs, one in the other", default=2),
             "suite": Field("Suite", help="quick: 10 rounds; full: 30 rounds"),
         },
         title="Boot and measure",

@@ -109,7 +109,7 @@ for note in run.notes:
 
 # %%
 figure = nk.charts.slowdown(run)
-nk.charts.show(figure)
+nk.course.Picture(figure, nk.charts.alt_text(figure))
 
 # %% [markdown]
 # The same in words, for those who cannot see it, and for your report:
@@ -122,9 +122,8 @@ print(nk.charts.alt_text(figure))
 # interval contains 1 the verdict is “no measurable difference”.
 
 # %%
-run.summary()[
-    ["workload", "layer", "median", "unit", "ratio", "ratio_low", "ratio_high", "n", "verdict"]
-]
+columns = ["workload", "layer", "median", "unit", "ratio", "ratio_low", "ratio_high", "verdict"]
+nk.course.Table(run.summary()[columns], caption="What each layer costs")
 
 # %% [markdown]
 # ## How it was measured
@@ -196,7 +195,8 @@ round((pairs["L2"] / pairs["L1"]).median(), 2)
 # %% [markdown]
 # ## What this means for your lab
 #
-# - Work that computes is nearly as fast in L2 as in L1. Work that waits for devices is not.
+# - With hardware virtualization, work that computes is nearly as fast in L2 as in L1. Work that
+#   waits for devices is not.
 # - Two layers are practical. A third is possible, and falls off a cliff: its exits pass through
 #   two hypervisors.
 # - EPT or RVI saves exits whenever memory is touched first. Static memory and enough virtual
