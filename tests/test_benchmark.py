@@ -344,6 +344,19 @@ def test_provenance_says_where_the_figures_come_from() -> None:
     }
 
 
+def test_no_path_of_this_machine_gets_into_a_run() -> None:
+    runs = []
+    for folder in ("one", "two"):
+        layers = pair()
+        layers[0].disk = f"/home/someone/.cache/nestkit/run/{folder}/disk.raw"
+        layers[0].paths = {"path:fio": "/home/someone/fio"}
+        runs.append(benchmark.run(layers, seed=1, rounds=1))
+    assert "someone" not in str(runs[0].to_json())
+    assert runs[0].facts("L0").extra["disk"] == "disk.raw"
+    assert runs[0].facts("L1").extra["disk"] == "/dev/vdb"
+    assert {s.env_id for s in runs[0].samples} == {s.env_id for s in runs[1].samples}
+
+
 # ---------------------------------------------------------------- R10 emulation
 
 

@@ -20,6 +20,7 @@ from nestkit.benchmark.provenance import (
     not_comparable,
     program_hash,
     run_notes,
+    shareable,
 )
 from nestkit.benchmark.runfile import Run, Status
 from nestkit.benchmark.samples import Sample
@@ -241,7 +242,7 @@ class _Session:
             seed=self.plan.seed,
             rounds=self.plan.rounds,
             workloads=tuple(w.name for w in self.plan.workloads),
-            layers=tuple(layer.facts for layer in self.layers),
+            layers=tuple(shareable(layer.facts) for layer in self.layers),
             provenance=self.provenance,
             samples=hygiene.flag_samples(self.samples, odd),
             notes=tuple(self.notes),
