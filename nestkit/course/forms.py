@@ -211,7 +211,8 @@ class Form:
     ) -> None:
         with self._lock:
             self.result, self.error = result, error
-            html = result_html(result, self._render) if error is None else problem_html(error)
+            kind = "warn" if state == "cancelled" else "fail"
+            html = result_html(result, self._render) if error is None else problem_html(error, kind)
             self._output.value = redacted(html, secrets)
             self.state = state
             self.confirm.value = False  # each run is agreed to anew

@@ -78,7 +78,7 @@ def redacted(html: str, secrets: tuple[str, ...]) -> str:
     return html
 
 
-def problem_html(error: BaseException) -> str:
+def problem_html(error: BaseException, kind: str = "fail") -> str:
     """What happened and what to do: never a traceback."""
     if isinstance(error, NestkitError):
         head, body = error.message, f"What to do: {error.remedy}"
@@ -88,7 +88,7 @@ def problem_html(error: BaseException) -> str:
             "What to do: run the cell again; if it stays, look at form.error and report it "
             "as a fault of nestkit."
         )
-    return markup.notice("fail", head, body)
+    return markup.notice(kind, head, body)
 
 
 def result_html(result: Any, render: Callable[[Any], str] | None) -> str:
