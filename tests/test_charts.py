@@ -179,7 +179,10 @@ def test_figures_need_no_display_and_leave_no_global_state(hardware: Run) -> Non
     assert plt.get_fignums() == before
 
 
-def test_nothing_leaves_the_figure(emulated: Run) -> None:
+@pytest.mark.parametrize(
+    "cpu", ["AMD EPYC", "An Unusually Long Name of a CPU @ 3 GHz", "Intel(R) Xeon(R) Gold 6154"]
+)
+def test_nothing_leaves_the_figure(emulated: Run, cpu: str) -> None:
     """Titles and numbers lie within the page, also with the longest labels."""
     run = replace(
         emulated,
@@ -199,6 +202,11 @@ def test_nothing_leaves_the_figure(emulated: Run) -> None:
             box = text.get_window_extent()
             assert page.x0 <= box.x0
             assert box.x1 <= page.x1 + 1, text.get_text()
+
+
+def test_ticks_below_1_are_fractions() -> None:
+    assert charts._tick(1 / 64, 0) == "1/64×"
+    assert charts._tick(1024.0, 0) == "1,024×"
 
 
 def test_one_layer_alone_has_nothing_to_compare() -> None:
