@@ -44,7 +44,7 @@ def test_an_installed_copy_finds_its_data(wheel: Path, tmp_path: Path) -> None:
     zipfile.ZipFile(wheel).extractall(tmp_path)
     code = (
         "import nestkit; from nestkit.requirements import rules; "
-        "print(nestkit.__file__); print(len(rules(\"esx\")))"
+        'print(nestkit.__file__); print(len(rules("esx")))'
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
