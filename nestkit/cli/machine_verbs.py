@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from nestkit.cli.terminal import Progress
+from nestkit.cli.terminal import INTERRUPTED, OUTPUT, Progress
 from nestkit.practice.options import KINDS
 
 
@@ -123,31 +123,38 @@ def lab_clean() -> None:
 @click.option("--workload", "workloads", multiple=True, help="Only this one; may be repeated.")
 @click.option("--rounds", type=click.IntRange(2), help="Instead of the suite's number.")
 @click.option("--seed", type=int, help="Order of layers and workloads.")
-@click.option("--save", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+@click.option("--save", type=OUTPUT, metavar="FILE",
               help="Write the run here.")  # fmt: skip
-@click.option("--chart", type=click.Path(dir_okay=False, path_type=Path), metavar="PNG",
+@click.option("--chart", type=OUTPUT, metavar="PNG",
               help="Draw the slowdown here.")  # fmt: skip
 def benchmark(
     layers: str, depth: int, save: Path | None, chart: Path | None, **options: Any
-) -> None:
+) -> int:
     """Measure what each layer costs."""
     from nestkit import benchmark as bench
     from nestkit import charts, runners
     from nestkit import lab as laboratory
 
     options["workloads"] = options["workloads"] or None
-    with Progress() as progress:
-        if layers == "lab://":
-            with laboratory.up(depth=depth, progress=progress) as running:
-                run = bench.run(running.layers, progress=progress, **options)
-        elif layers == "local://":
-            run = bench.run([runners.LocalRunner()], progress=progress, **options)
-        else:
-            raise click.UsageError("name lab:// or local://")
+    cut_short = None
+    try:
+        with Progress() as progress:
+            if layers == "lab://":
+                with laboratory.up(depth=depth, progress=progress) as running:
+                    run = bench.run(running.layers, progress=progress, **options)
+            elif layers == "local://":
+                run = bench.run([runners.LocalRunner()], progress=progress, **options)
+            else:
+                raise click.UsageError("name lab:// or local://")
+    except bench.RunCutShort as error:
+        run, cut_short = error.partial, error
     if save:
         run.save(save)
         click.echo(f"saved as {save}", err=True)
-    if chart:
+    if chart and not cut_short:
         charts.slowdown(run).savefig(chart, dpi=150)
         click.echo(f"drawn in {chart}", err=True)
     click.echo(run)
+    if cut_short:
+        raise cut_short
+    return INTERRUPTED if run.status == "cancelled" else 0
