@@ -84,8 +84,9 @@ DEPTH = click.option("--depth", type=int, default=2, show_default=True,
 @DEPTH
 @click.option("--timeout", type=click.FloatRange(1), default=600, show_default=True, metavar="S",
               help="Deadline of the command, seconds.")  # fmt: skip
+@click.option("--timings", is_flag=True, help="Say how long each phase took.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
-def lab_run(depth: int, timeout: float, command: tuple[str, ...]) -> int:
+def lab_run(depth: int, timeout: float, timings: bool, command: tuple[str, ...]) -> int:
     """Run COMMAND in the innermost VM; its output and exit status are passed on."""
     from nestkit import lab as laboratory
 
@@ -93,8 +94,12 @@ def lab_run(depth: int, timeout: float, command: tuple[str, ...]) -> int:
         running = laboratory.up(depth=depth, progress=progress)
     with running:
         done = running.layers[-1].run(list(command), timeout=timeout)
-    click.echo(done.stdout, nl=False)
-    click.echo(done.stderr, nl=False, err=True)
+    # bytes that are no text come as surrogates, and leave as the bytes they were
+    click.echo(done.stdout.encode("utf-8", "surrogateescape"), nl=False)
+    click.echo(done.stderr.encode("utf-8", "surrogateescape"), nl=False, err=True)
+    if timings:
+        for phase, seconds in running.timings.items():
+            click.echo(f"{phase:14} {seconds:6.1f} s", err=True)
     return done.rc
 
 
@@ -105,7 +110,7 @@ def lab_build() -> None:
 
     with Progress() as progress:
         image = laboratory.build_image(progress=progress)
-    click.echo(image)
+    click.echo(image.folder)
 
 
 @lab.command("clean")
@@ -113,7 +118,7 @@ def lab_clean() -> None:
     """Remove the lab's cached images."""
     from nestkit import lab as laboratory
 
-    laboratory.clean()
+    click.echo(f"{laboratory.clean() / 2**20:.0f} MiB freed")
 
 
 @click.command()
