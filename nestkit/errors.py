@@ -26,6 +26,10 @@ class NestkitError(Exception):
     def __str__(self) -> str:
         return f"{self.message}\n  → {self.remedy}"
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in place of a traceback."""
+        return str(self).splitlines()
+
 
 class AddressError(NestkitError):
     """An address that cannot be read, or names something that is not a host."""

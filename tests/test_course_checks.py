@@ -141,12 +141,21 @@ def test_a_folder_that_cannot_be_written_is_limited_not_missing(
 def test_the_host_that_was_chosen_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NESTKIT_HOST", raising=False)
     assert hosts.address() == "practice://esx"
-    chosen = hosts.use_host("local://")
-    assert hosts.address() == "local://"
-    assert "local://" in chosen._repr_html_()
-    monkeypatch.setenv("NESTKIT_HOST", "practice://esx")
+    with nk.practice.start("esx") as practice:
+        chosen = hosts.use_host(practice.url, practice.password)
+        assert hosts.address() == practice.url
+        assert practice.password not in progress.path().read_text()
+        assert "nested-esxi-01" in chosen._repr_html_()
+        assert "no proof" in str(chosen)
+        monkeypatch.setenv("NESTKIT_HOST", "practice://esx")
+        assert hosts.address() == "practice://esx"
+        assert "NESTKIT_HOST" in hosts.use_host(practice.url, practice.password).note
+
+
+def test_this_machine_is_no_host_for_the_lessons() -> None:
+    with pytest.raises(CourseError, match="this machine"):
+        hosts.use_host("local://")
     assert hosts.address() == "practice://esx"
-    assert "NESTKIT_HOST" in hosts.use_host("local://").note
 
 
 def test_an_address_that_does_not_answer_is_not_remembered() -> None:
@@ -238,3 +247,17 @@ def test_preflight_form_offers_the_vms_and_all_of_them(host: Host) -> None:
     form.fields["vm"].value = labels.index("nested-esxi-02")
     assert form.code == 'nk.preflight.check(host, vm="nested-esxi-02")'
     assert form.run().ok
+
+
+def test_a_notebook_shows_an_error_as_message_and_remedy_not_as_a_traceback() -> None:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell = InteractiveShell()
+    shown: list[str] = []
+    shell._showtraceback = lambda kind, value, lines: shown.extend(lines)
+    shell.run_cell("import nestkit as nk\nnk.connect('nonsense')")
+    text = "\n".join(shown)
+    assert "no scheme" in text
+    assert "→" in text
+    assert "Traceback" not in text
+    assert "addresses.py" not in text

@@ -115,10 +115,18 @@ def test_text_from_the_file_is_escaped_and_pages_without_widgets_get_the_questio
 
 def test_every_answer_has_a_label(folder: Path) -> None:
     (folder / "99.toml").write_text(GOOD)
+    for asked in quizzes.quiz("99").asked:
+        assert asked.button.description
+        assert all(box.description for box in asked.boxes)
+
+
+def test_where_one_answer_is_asked_a_second_takes_its_place(folder: Path) -> None:
+    (folder / "99.toml").write_text(GOOD)
     one, many = quizzes.quiz("99").asked
-    assert one.radio is not None
-    assert one.radio.description
-    assert all(box.description for box in many.boxes)
+    for asked, expected in ((one, (1,)), (many, (0, 1))):
+        for box in asked.boxes[:2]:
+            box.value = True
+        assert asked.chosen == expected
 
 
 @pytest.mark.parametrize(

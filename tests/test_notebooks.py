@@ -254,6 +254,7 @@ def test_pictures_have_words_and_are_the_same_each_time() -> None:
     ):
         data, metadata = picture._repr_mimebundle_()
         assert data["text/plain"] == metadata["image/png"]["alt"] == picture.alt
+        assert f'<img alt="{picture.alt}"' in data["text/html"]
         assert picture.png().startswith(b"\x89PNG")
         assert picture.png() == picture.png()
     assert "L3 is a VM on L2" in diagrams.layers_diagram(3).alt

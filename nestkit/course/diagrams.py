@@ -6,6 +6,8 @@ import base64
 import io
 from typing import TYPE_CHECKING, Any, Final
 
+from nestkit.course import markup
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -35,8 +37,10 @@ class Picture:
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         data = base64.b64encode(self.png()).decode("ascii")
+        # JupyterLab gives an image/png no alternative text; nbconvert takes it from the metadata
+        html = f'<img alt="{markup.text(self.alt)}" src="data:image/png;base64,{data}">'
         return (
-            {"image/png": data, "text/plain": self.alt},
+            {"text/html": html, "image/png": data, "text/plain": self.alt},
             {"image/png": {"alt": self.alt}},
         )
 

@@ -100,8 +100,10 @@ def _clean(output: dict[str, Any], hidden: dict[str, str]) -> dict[str, Any]:
         if key in output:
             output[key] = _replace(output[key], hidden)
     data = output.get("data")
-    if data is not None and WIDGET in data:
-        data.pop(WIDGET)  # without a kernel it would only say that its model is missing
+    if data is not None:
+        data.pop(WIDGET, None)  # without a kernel it would only say that its model is missing
+        if "image/png" in data:
+            data.pop("text/html", None)  # the same picture once more
     return output
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from nestkit.course import markup, progress
+from nestkit.errors import CourseError
 from nestkit.facts import Unknown
 
 DEFAULT: Final = "practice://esx"
@@ -64,6 +65,11 @@ def use_host(address: str, password: str | None = None) -> Chosen:
     from nestkit.hosts import connect
 
     with closing(connect(address, password=password)) as host:
+        if host.platform == "local":
+            raise CourseError(
+                "local:// is this machine, and the lessons configure a host with VMs",
+                remedy=f"use {DEFAULT}, or a real host such as esx://root@esxi01.lab",
+            )
         facts = host.read()
     note = progress.set_setting("host", address)
     if os.environ.get("NESTKIT_HOST", address) != address:

@@ -58,7 +58,7 @@ def status(words: str) -> str:
 def code(source: str) -> str:
     """A block of code."""
     return (
-        '<pre tabindex="0" aria-label="the call that Run makes" style="margin:.2em 0;'
+        '<pre style="margin:.2em 0;'
         "line-height:1.4;padding:.4em .6em;white-space:pre-wrap;"
         'border:1px solid #8c959f;border-radius:4px">'
         f"<code>{text(source)}</code></pre>"

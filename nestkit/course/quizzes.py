@@ -112,38 +112,32 @@ class Asked:
         self.button.on_click(lambda _button: self.submit())
         hint = "one answer" if question.kind == "one" else "one or more answers"
         self.head = f"{number}. {question.text} ({hint})"
+        # boxes for one answer too: JupyterLab takes the arrow keys that radio buttons need
+        self.boxes = tuple(
+            w.Checkbox(description=option.text, indent=False, layout=_LAYOUT)
+            for option in question.options
+        )
         if question.kind == "one":
-            self.radio = w.RadioButtons(
-                options=[(option.text, i) for i, option in enumerate(question.options)],
-                value=None,
-                description=f"Answer {number}",
-                layout=_LAYOUT,
-            )
-            self.boxes: tuple[w.Checkbox, ...] = ()
-            answers: list[w.Widget] = [self.radio]
-        else:
-            self.radio = None
-            self.boxes = tuple(
-                w.Checkbox(description=option.text, indent=False, layout=_LAYOUT)
-                for option in question.options
-            )
-            answers = list(self.boxes)
+            for box in self.boxes:
+                box.observe(self._only, names="value")
         self.widget = w.VBox(
-            [w.HTML(f"<p>{markup.lines(self.head)}</p>"), *answers, self.button, self.feedback]
+            [w.HTML(f"<p>{markup.lines(self.head)}</p>"), *self.boxes, self.button, self.feedback]
         )
         self._restore(progress.answer_to(lesson, question.item))
+
+    def _only(self, change: dict[str, Any]) -> None:
+        """One answer takes the place of another."""
+        if change["new"]:
+            for box in self.boxes:
+                box.value = box is change["owner"]
 
     @property
     def chosen(self) -> tuple[int, ...]:
         """Positions of the chosen options."""
-        if self.radio is not None:
-            return () if self.radio.value is None else (self.radio.value,)
         return tuple(i for i, box in enumerate(self.boxes) if box.value)
 
     def choose(self, *positions: int) -> None:
         """Choose these options, and no others."""
-        if self.radio is not None:
-            self.radio.value = positions[0] if positions else None
         for i, box in enumerate(self.boxes):
             box.value = i in positions
 

@@ -63,6 +63,7 @@ nk.course.layers_diagram(depth=2)
 #
 # - **Forms.** Fill in the fields, press the button. Below the fields stands the Python call
 #   that the button makes; it changes as you type. Copy it: it does the same in your own script.
+#   By keyboard: Tab moves, Space ticks a box or opens a list, Enter presses a button.
 # - **Exercises.** A cell with `...` waits for you. The check below it looks at the *system* and
 #   says “passed”, “not done yet” or “not right”, with a hint. Nothing breaks if you run it too
 #   early.

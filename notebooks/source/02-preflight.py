@@ -35,6 +35,7 @@ import pandas as pd
 import nestkit as nk
 
 host = nk.connect(nk.course.address(), interactive=True)
+VM = "nested-esxi-01"  # on a real host: the VM that shall run ESXi
 
 # %% [markdown]
 # ## What is required
@@ -84,7 +85,7 @@ print("Source:", rule.source)
 # Choose a virtual machine and press **Check**. Nothing is changed; preflight only reads.
 
 # %%
-form = nk.course.preflight_form(host, vm="nested-esxi-01")
+form = nk.course.preflight_form(host, vm=VM)
 form
 
 # %% [markdown]
@@ -92,7 +93,7 @@ form
 # needed, and what to do.
 
 # %%
-report = nk.preflight.check(host, vm="nested-esxi-01")
+report = nk.preflight.check(host, vm=VM)
 report
 
 # %% [markdown]
@@ -145,7 +146,7 @@ nk.course.check("02.faults", host, faults)
 # First a plan. Making it changes nothing.
 
 # %%
-REPAIR = "nested-esxi-04"
+REPAIR = "nested-esxi-04"  # on a real host: one that is blocked, and that you may change
 plan = nk.configure.plan(host, vm=REPAIR)
 plan
 

@@ -30,6 +30,8 @@
 # > open [the lesson](../06-benchmark.ipynb).
 
 # %%
+import textwrap
+
 import nestkit as nk
 from nestkit.resources import data_path
 
@@ -118,7 +120,7 @@ nk.course.Picture(figure, nk.charts.alt_text(figure))
 # The same in words, for those who cannot see it, and for your report:
 
 # %%
-print(nk.charts.alt_text(figure))
+print(textwrap.fill(nk.charts.alt_text(figure), width=96))
 
 # %% [markdown]
 # And as a table. A ratio never stands alone: the absolute median is beside it, and where the
