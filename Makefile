@@ -4,7 +4,7 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 NOTEBOOKS = notebooks/*.ipynb notebooks/solutions/*.ipynb
-NBVAL = --nbval-lax --nbval-current-env --nbval-cell-timeout=60 --nbval-sanitize-with tests/nbval.cfg
+NBVAL = -p tests.nbval_state --nbval-lax --nbval-current-env --nbval-cell-timeout=60 --nbval-sanitize-with tests/nbval.cfg
 
 .PHONY: help course test check soak perf notebooks solutions offline lint lock clean
 

@@ -11,15 +11,11 @@ import sys
 import time
 from pathlib import Path
 
+from nestkit.course.lessons import lessons
 from nestkit.errors import CourseError
 from nestkit.resources import notebooks_path
 
 _READY_DEADLINE_S = 60.0
-
-
-def lessons() -> dict[str, Path]:
-    """The learner's notebooks by number: {"00": …/00-start-here.ipynb, …}."""
-    return {path.name[:2]: path for path in sorted(notebooks_path().glob("[0-9][0-9]-*.ipynb"))}
 
 
 def _workspace() -> Path:
@@ -56,12 +52,12 @@ def open_lesson(lesson: str = "00", *, browser: bool | None = None) -> int:
     CourseError
         There is no such lesson, or JupyterLab did not start.
     """
-    known = lessons()
+    known = {each.number: each.file for each in lessons()}
     if lesson not in known:
         raise CourseError(
             f"there is no lesson {lesson!r}", remedy=f"choose one of {', '.join(known)}"
         )
-    page = known[lesson].name
+    page = known[lesson]
     token = secrets.token_urlsafe(24)
     command = [sys.executable, "-m", "jupyterlab", "-y", "--ServerApp.log_level=WARN"]
     command += [f"--ServerApp.root_dir={_workspace()}", f"--LabApp.default_url=/lab/tree/{page}"]
