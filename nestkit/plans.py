@@ -11,7 +11,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal
 
 from nestkit.errors import PlanError
 
@@ -139,13 +139,25 @@ class Plan:
         return data
 
     def save(self, path: str | Path) -> Path:
-        """Write the plan to a UTF-8 JSON file."""
+        """Write the plan to a JSON file.
+
+        Raises
+        ------
+        PlanError
+            The file cannot be written.
+        """
         path = Path(path)
-        path.write_text(
-            json.dumps(self.to_json() | {"digest": self.digest}, indent=2, ensure_ascii=False)
-            + "\n",
-            encoding="utf-8",
-        )
+        try:
+            # ASCII: whatever a name holds, the file can be written and looked at
+            path.write_text(
+                json.dumps(self.to_json() | {"digest": self.digest}, indent=2) + "\n",
+                encoding="ascii",
+            )
+        except OSError as error:
+            raise PlanError(
+                f"the plan cannot be written to {path}: {error.strerror}",
+                remedy="free some space, or give another file",
+            ) from error
         return path
 
     @classmethod
@@ -155,53 +167,18 @@ class Plan:
         Raises
         ------
         PlanError
-            If the data is of a newer schema, or does not have a plan's shape.
+            The data is of a newer schema, was edited, or is not a plan in every part.
         """
-        remedy = "make a new plan with `nestkit plan`"
-        if not isinstance(data, dict):
-            raise PlanError(f"{source} does not hold a plan", remedy=remedy)
-        if data.get("schema") != PLAN_SCHEMA:
-            raise PlanError(
-                f"{source} has schema {data.get('schema')!r}, this nestkit reads {PLAN_SCHEMA}",
-                remedy="use the nestkit that made it, or make a new plan",
-            )
-        try:
-            steps = tuple(
-                Step(**{**item, "target": Target(**item["target"])}) for item in data["steps"]
-            )
-            plan = cls(
-                host=data["host"],
-                host_name=data["host_name"],
-                platform=data["platform"],
-                is_practice=data["is_practice"],
-                vm=Target(**data["vm"]),
-                goal=NestedGoal(**data["goal"]),
-                steps=steps,
-                notes=tuple(data["notes"]),
-            )
-        except (KeyError, TypeError, AttributeError) as error:
-            raise PlanError(f"{source} is not a whole plan: {error}", remedy=remedy) from error
-        for step in steps:
-            if step.op not in get_args(Op):
-                raise PlanError(f"{source}: unknown operation {step.op!r}", remedy=remedy)
-        if "digest" in data and data["digest"] != plan.digest:
-            raise PlanError(f"{source} was edited after it was saved", remedy=remedy)
-        return plan
+        from nestkit.planfile import read
+
+        return read(data, source)
 
     @classmethod
     def load(cls, path: str | Path) -> Plan:
-        """Read a plan from a file written by :meth:`save`."""
-        try:
-            data = json.loads(Path(path).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise PlanError(
-                f"{path} cannot be read: {error.strerror}", remedy="check the path"
-            ) from error
-        except ValueError as error:
-            raise PlanError(
-                f"{path} is not JSON: {error}", remedy="make a new plan with `nestkit plan`"
-            ) from error
-        return cls.from_json(data, source=str(path))
+        """Read a plan from a file written by :meth:`save`; raises as :meth:`from_json`."""
+        from nestkit.planfile import load
+
+        return load(Path(path))
 
     def script(self, kind: str) -> str:
         """The plan as text to run or follow elsewhere; see :func:`nestkit.scripts.render`."""

@@ -24,6 +24,7 @@ from nestkit.errors import (
     StalePlan,
 )
 from nestkit.plans import NestedGoal, Plan
+from nestkit.wording import PRACTICE
 
 HOSTILE = [
     "'; Stop-VM *; '",
@@ -305,7 +306,7 @@ def test_practice_is_said_wherever_a_result_is_shown(fake, tmp_path):
     done = configure.apply(configure.plan(fake, "l1"), fake, journal_dir=tmp_path)
     back = configure.rollback(done.journal, fake)
     for result in (done, back, configure.verify(done.plan, fake)):
-        assert "practice host" in str(result)
+        assert PRACTICE in str(result)
 
 
 @pytest.mark.parametrize("name", HOSTILE)

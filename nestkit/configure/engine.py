@@ -10,10 +10,11 @@ from typing import Final
 
 from nestkit.configure.journal import Journal, read_plan
 from nestkit.configure.planning import plan as make_plan
-from nestkit.configure.results import Mismatch, Outcome, Verification, describe, named, shown
+from nestkit.configure.results import Mismatch, Outcome, Verification, describe
 from nestkit.errors import HostRefused, JournalError, NestkitError, NotFound, PlanError, StalePlan
 from nestkit.hosts.base import Host
 from nestkit.plans import Json, Plan, Step
+from nestkit.planview import named, shown
 
 Progress = Callable[[str, int, int], None]
 Chain = list[Step]

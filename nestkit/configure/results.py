@@ -2,46 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nestkit.plans import Json, Plan, Step, Target
+from nestkit.plans import POWER_OPS, Plan, Step
+from nestkit.planview import action, named, shown
+from nestkit.wording import PRACTICE
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_KINDS = {"vm": "VM", "port_group": "port group"}
-PRACTICE_NOTE = "This was a practice host: it proves nothing about a real one."
-
-
-def shown(value: Json) -> str:
-    """A property's value as a person reads it."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {shown(part)}" for name, part in value.items())
-    return json.dumps(value, ensure_ascii=False)
-
-
-def named(target: Target) -> str:
-    """The target as a person reads it; its name is data, so it is quoted."""
-    return f"{_KINDS.get(target.kind, target.kind)} {target.name!r}"
-
 
 def describe(step: Step) -> str:
     """One step as a sentence."""
-    target = named(step.target)
-    if step.op == "shutdown_guest":
-        return f"shut down the guest of {target}"
-    if step.op == "power_off":
-        return f"power off {target}"
-    if step.op == "power_on":
-        return f"start {target}"
-    return f"set {step.property} of {target} to {shown(step.after)}"
+    power = step.op in POWER_OPS
+    return action(step) if power else f"{action(step)} to {shown(step.after)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +52,7 @@ class Verification:
         else:
             lines = [f"{named(self.plan.vm)} on {self.plan.host_name} is not as planned:"]
             lines += [f"  {mismatch}" for mismatch in self.mismatches]
-        return "\n".join([*lines, *([PRACTICE_NOTE] if self.plan.is_practice else [])])
+        return "\n".join([*lines, *([PRACTICE] if self.plan.is_practice else [])])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +105,7 @@ class Outcome:
             head += "; read again from the host and found as planned"
         lines = [head, *(f"  {mismatch}" for mismatch in self.mismatches)]
         lines.append(f"journal: {self.journal}")
-        return "\n".join([*lines, *([PRACTICE_NOTE] if self.plan.is_practice else [])])
+        return "\n".join([*lines, *([PRACTICE] if self.plan.is_practice else [])])
 
     def _repr_html_(self) -> str:
         return _html(str(self), [(describe(s), _state(s.id in self.steps_done))
@@ -196,7 +174,7 @@ class RollbackResult:
         if self.cancelled:
             lines.append("  stopped on request: run rollback again to go on")
         lines.append(f"journal: {self.journal}")
-        return "\n".join([*lines, *([PRACTICE_NOTE] if self.plan.is_practice else [])])
+        return "\n".join([*lines, *([PRACTICE] if self.plan.is_practice else [])])
 
     def _repr_html_(self) -> str:
         return _html(str(self), [(what, f"{state} {why}") for what, state, why in self._rows()])

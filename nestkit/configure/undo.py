@@ -15,7 +15,7 @@ from nestkit.configure.engine import (
     settled,
 )
 from nestkit.configure.journal import Journal
-from nestkit.configure.results import Left, RollbackResult, describe, named, shown
+from nestkit.configure.results import Left, RollbackResult, describe
 from nestkit.errors import (
     ConnectionFailed,
     ConsentNeeded,
@@ -25,6 +25,7 @@ from nestkit.errors import (
 )
 from nestkit.hosts.base import Host
 from nestkit.plans import Step
+from nestkit.planview import named, shown
 
 
 def rollback(
