@@ -86,7 +86,9 @@ def parse(url: str) -> Address:
         )
     try:
         split = urlsplit(f"//{hostport}")
-        host, port = split.hostname or "", split.port or 0
+        host, port = split.hostname or "", split.port
+        if port == 0:
+            raise ValueError("there is no port 0")
     except ValueError as error:
         raise AddressError(
             f"{_shown(url)!r} has no readable host and port: {error}",
@@ -116,7 +118,7 @@ def parse(url: str) -> Address:
     return Address(
         scheme=scheme,
         host=host,
-        port=port or DEFAULT_PORTS.get(scheme, 0),
+        port=DEFAULT_PORTS.get(scheme, 0) if port is None else port,
         user=unquote(user),
         options=dict(pairs),
     )

@@ -6,7 +6,7 @@ import json
 from html import escape
 from typing import TYPE_CHECKING, Final
 
-from nestkit.wording import PRACTICE
+from nestkit.wording import PRACTICE, plain
 
 if TYPE_CHECKING:
     from nestkit.plans import Json, Plan, Step, Target
@@ -28,7 +28,7 @@ _CELL: Final = "text-align:left;vertical-align:top;padding:4px 10px 4px 0"
 def shown(value: Json) -> str:
     """A property's value as a person reads it."""
     if isinstance(value, str):
-        return value
+        return plain(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, dict):
@@ -59,9 +59,9 @@ def action(step: Step) -> str:
 def headline(plan: Plan) -> str:
     """What the plan is for, and how much it would change."""
     if plan.is_empty:
-        return f"{named(plan.vm)} on {plan.host_name}: nothing left to change"
+        return f"{named(plan.vm)} on {plain(plan.host_name)}: nothing left to change"
     count = len(plan.steps)
-    return f"{named(plan.vm)} on {plan.host_name}: {count} step{'s' if count > 1 else ''}"
+    return f"{named(plan.vm)} on {plain(plan.host_name)}: {count} step{'s' if count > 1 else ''}"
 
 
 def as_text(plan: Plan) -> str:
@@ -70,8 +70,8 @@ def as_text(plan: Plan) -> str:
     for number, step in enumerate(plan.steps, start=1):
         lines.append(f"  {number}. {action(step)}: {shown(step.before)} → {shown(step.after)}")
         if step.why:
-            lines.append(f"     {step.why}")
-    lines += [f"  note: {note}" for note in plan.notes]
+            lines.append(f"     {plain(step.why)}")
+    lines += [f"  note: {plain(note)}" for note in plan.notes]
     return "\n".join([*lines, f"digest {plan.digest}"])
 
 

@@ -14,9 +14,14 @@ import platformdirs
 from nestkit.errors import NestkitError
 
 
-def _private(path: Path, variable: str) -> Path:
+def _private(base: Path, parts: tuple[str, ...], variable: str) -> Path:
+    # absolute: a practice host works in another folder than the one it was started from
+    path = base.absolute()
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for part in parts:
+            path /= part
+            path.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise NestkitError(
             f"the folder {path} cannot be made: {error.strerror}",
@@ -29,14 +34,14 @@ def state_dir(*parts: str) -> Path:
     """A private folder (mode 0700) that is kept between sessions; made when first asked for."""
     root = os.environ.get("NESTKIT_STATE")
     base = Path(root) if root else platformdirs.user_state_path("nestkit", appauthor=False)
-    return _private(base.joinpath(*parts), "NESTKIT_STATE")
+    return _private(base, parts, "NESTKIT_STATE")
 
 
 def cache_dir(*parts: str) -> Path:
     """A private folder whose content can be fetched or built again."""
     root = os.environ.get("NESTKIT_CACHE")
     base = Path(root) if root else platformdirs.user_cache_path("nestkit", appauthor=False)
-    return _private(base.joinpath(*parts), "NESTKIT_CACHE")
+    return _private(base, parts, "NESTKIT_CACHE")
 
 
 def write_private(path: Path, text: str) -> None:

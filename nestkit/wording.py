@@ -9,8 +9,15 @@ PRACTICE: Final = "Practice host: a model, no proof for a real one."
 _UNSEEN: Final = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")  # control, format, line ends
 
 
+def harmless(text: str) -> str:
+    """Text of several lines for a terminal, with all other control characters made visible."""
+    return "\n".join(map(plain, text.split("\n")))
+
+
 def plain(text: str) -> str:
     """Text on one line, with control characters made visible: names are not trusted."""
+    if text.isprintable():
+        return text
     return "".join(
         char
         if unicodedata.category(char) not in _UNSEEN

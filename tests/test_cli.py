@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from nestkit import practice, resources
+from nestkit.plans import Plan
 
 VM = "nested-esxi-01"
 PRACTICE = "practice://esx"
@@ -23,6 +27,7 @@ def nestkit(*argv: str, **env: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         encoding="utf-8",
+        errors="replace",
         stdin=subprocess.DEVNULL,
         env=os.environ | env,
         timeout=120,
@@ -165,3 +170,122 @@ def test_every_command_has_help() -> None:
 def test_the_shell_can_complete_commands() -> None:
     done = nestkit(_NESTKIT_COMPLETE="bash_complete", COMP_WORDS="nestkit pre", COMP_CWORD="1")
     assert "preflight" in done.stdout
+
+
+def on_a_terminal(*argv: str) -> str:
+    """All that a terminal shows of a command."""
+    pty = pytest.importorskip("pty", reason="pseudo-terminals are Unix's")
+    shown, end = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "nestkit", *argv], stdin=end, stdout=end, stderr=end
+    )
+    os.close(end)
+    text = b""
+    while True:
+        try:
+            part = os.read(shown, 65536)
+        except OSError:  # Linux says so that the other end is closed
+            part = b""
+        if not part:
+            break
+        text += part
+    os.close(shown)
+    process.wait(timeout=60)
+    return text.decode()
+
+
+def test_what_a_plan_file_says_cannot_steer_the_terminal(
+    practice_host: None, tmp_path: Path
+) -> None:
+    made = json.loads(nestkit("plan", PRACTICE, "--vm", VM, "--json").stdout)
+    del made["digest"]
+    made["host_name"] = "\x1b[2Jgone\x9b31m\u202e"
+    made["host"] = "another"
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps(made))
+    digest = Plan.from_json(made).digest
+    text = on_a_terminal("apply", PRACTICE, str(path), "--accept", digest)
+    assert "gone" in text
+    assert not {"\x1b", "\x9b", "\u202e"} & set(text)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])
+def test_json_is_json_on_any_terminal(practice_host: None, encoding: str, tmp_path: Path) -> None:
+    inventory = tmp_path / "names.toml"
+    text = resources.data_path("practice", "esx.toml").read_text("utf-8")
+    name = "Müller 日本 \x7f </script>"
+    inventory.write_text(text.replace('name = "nested-esxi-01"', f'name = "{name[:9]}"'), "utf-8")
+    url = f"{PRACTICE}?inventory={inventory}"
+    done = nestkit("preflight", url, "--json", PYTHONIOENCODING=encoding)
+    assert done.returncode == 1, done.stderr
+    assert any(name[:9] in f["subject"] for f in json.loads(done.stdout)["findings"])
+    told = nestkit("preflight", url, PYTHONIOENCODING=encoding)
+    assert told.returncode == 1, told.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is Linux's")
+def test_a_full_disk_is_told_as_such(practice_host: None) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "nestkit", "plan", PRACTICE, "--vm", VM],
+            stdout=full, stderr=subprocess.PIPE, text=True, timeout=60,
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert "No space left" in done.stderr and "mistake" not in done.stderr
+    done = nestkit("plan", PRACTICE, "--vm", VM, "--save", "/dev/full")
+    assert done.returncode == 2 and "cannot be written" in done.stderr
+
+
+def test_a_reader_who_leaves_changes_neither_the_work_nor_the_status(
+    practice_host: None, tmp_path: Path
+) -> None:
+    path = tmp_path / "plan.json"
+    made = json.loads(nestkit("plan", PRACTICE, "--vm", VM, "--save", str(path), "--json").stdout)
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "nestkit", "apply", PRACTICE, str(path),
+             "--accept", made["digest"]],
+            stdout=subprocess.PIPE, stderr=write, text=True, timeout=120,
+        )  # fmt: skip
+        assert done.returncode == 0
+        blocked = subprocess.run(
+            [sys.executable, "-m", "nestkit", "preflight", PRACTICE], stdout=write, timeout=120
+        )
+        assert blocked.returncode == 1
+    finally:
+        os.close(write)
+    assert nestkit("rollback", PRACTICE, done.stdout.strip()).returncode == 0
+
+
+def test_a_state_folder_named_from_here_is_found_by_all(tmp_path: Path) -> None:
+    name = os.path.relpath(tmp_path / "st ate ü")
+    try:
+        assert nestkit("preflight", PRACTICE, "--vm", VM, NESTKIT_STATE=name).returncode == 1
+        assert nestkit("practice", "status", NESTKIT_STATE=name).stdout.startswith("kind esx")
+    finally:
+        assert nestkit("practice", "stop", NESTKIT_STATE=name).stdout.startswith("1 ")
+    if os.name == "posix":
+        assert (tmp_path / "st ate ü").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are Unix's")
+def test_ctrl_c_stops_after_the_step_and_the_journal_is_told(tmp_path: Path) -> None:
+    with practice.start("esx", faults={"slow_task": 1}) as host:
+        env = os.environ | {"NESTKIT_PASSWORD": host.password}
+        path = tmp_path / "plan.json"
+        made = nestkit("plan", host.url, "--vm", VM, "--save", str(path), **env)
+        digest = re.search(r"digest (\w+)", made.stdout)[1]  # type: ignore[index]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "nestkit", "apply", host.url, str(path), "--accept", digest],
+            env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert process.stderr and process.stderr.readline()  # the first step has begun
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 130, err
+        assert "stopped on request" in err
+        journal = out.strip()
+        assert nestkit("resume", host.url, journal, **env).returncode == 0
+        assert nestkit("rollback", host.url, journal, **env).returncode == 0

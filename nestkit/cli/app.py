@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -9,7 +10,7 @@ import click
 
 from nestkit import __version__
 from nestkit.cli import course_verbs, host_verbs, machine_verbs
-from nestkit.cli.terminal import INTERRUPTED, NOT_DONE
+from nestkit.cli.terminal import INTERRUPTED, NOT_DONE, say
 from nestkit.errors import NestkitError
 
 
@@ -38,24 +39,34 @@ for _module, _names in (
 
 def main() -> None:
     """Entry point: every error becomes its message, its remedy and an exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")  # a sign that a code page does not have
     try:
         status = cli.main(prog_name="nestkit", standalone_mode=False)
     except NestkitError as error:
-        click.echo(f"nestkit: {error}", err=True)
+        say(f"nestkit: {error}", err=True)
         status = NOT_DONE
     except click.ClickException as error:
         error.show()
         status = NOT_DONE
     except (click.Abort, KeyboardInterrupt):
-        click.echo("nestkit: interrupted", err=True)
+        say("nestkit: interrupted", err=True)
         status = INTERRUPTED
-    except BrokenPipeError:  # the reader had enough, as with `nestkit … | head`
-        sys.stderr.close()
-        status = 0
+    except OSError as error:
+        if os.environ.get("NESTKIT_DEBUG"):
+            raise
+        where = f" {error.filename}" if error.filename else ""
+        say(
+            f"nestkit: the system says of{where or ' a file'}: {error.strerror or error}\n"
+            "  → free some space, or look at who may read and write there",
+            err=True,
+        )
+        status = NOT_DONE
     except Exception as error:
         if os.environ.get("NESTKIT_DEBUG"):
             raise
-        click.echo(
+        say(
             f"nestkit: a mistake in nestkit itself: {type(error).__name__}: {error}\n"
             "  → run it again with NESTKIT_DEBUG=1 and report what it prints",
             err=True,

@@ -6,6 +6,8 @@ import json
 
 import click
 
+from nestkit.cli.terminal import say
+
 
 @click.command()
 @click.option("--no-browser", is_flag=True, help="Only print the address.")
@@ -24,4 +26,4 @@ def progress(as_json: bool) -> None:
     from nestkit.course import progress as record
 
     summary = record.summary()
-    click.echo(json.dumps(summary.to_json(), indent=2) if as_json else summary)
+    say(json.dumps(summary.to_json(), indent=2) if as_json else summary)

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nestkit.cli.terminal import FINDINGS_BLOCK, NOT_DONE, OUTPUT, Progress
+from nestkit.cli.terminal import (
+    FINDINGS_BLOCK,
+    INTERRUPTED,
+    NOT_DONE,
+    OUTPUT,
+    Progress,
+    say,
+    stop_between_steps,
+)
 
 if TYPE_CHECKING:
     from nestkit.plans import NestedGoal
@@ -34,7 +42,7 @@ def preflight(url: str, vm: str | None, as_platform: Any, strict: bool, as_json:
 
     with closing(connect(url)) as host:
         report = check(host, vm=vm, as_platform=as_platform)
-    click.echo(json.dumps(report.to_json(), indent=2, ensure_ascii=False) if as_json else report)
+    say(json.dumps(report.to_json(), indent=2) if as_json else report, raw=as_json)
     return FINDINGS_BLOCK if report.blocked(strict=strict) else 0
 
 
@@ -69,13 +77,13 @@ def plan(
         made = configure.plan(host, vm, goal=_goal(**goal))
     if save:
         made.save(save)
-        click.echo(f"saved as {save}", err=True)
+        say(f"saved as {save}", err=True)
     if script:
-        click.echo(made.script(script))
+        say(made.script(script), raw=True)
     elif as_json:
-        click.echo(json.dumps(made.to_json() | {"digest": made.digest}, indent=2))
+        say(json.dumps(made.to_json() | {"digest": made.digest}, indent=2), raw=True)
     else:
-        click.echo(made)
+        say(made)
 
 
 def _goal(*, no_reserve: bool, no_start: bool, **rest: Any) -> NestedGoal:
@@ -98,11 +106,15 @@ def apply(url: str, plan_file: Path, accept: str) -> int:
     from nestkit.plans import Plan
 
     made = Plan.load(plan_file)
-    with closing(connect(url)) as host, Progress() as progress:
-        outcome = configure.apply(made, host, accept=accept, progress=progress)
-    click.echo(outcome.journal)
-    click.echo(outcome, err=True)
-    return 0 if outcome.verified else NOT_DONE
+    with closing(connect(url)) as host, Progress() as progress, stop_between_steps() as cancel:
+        outcome = configure.apply(made, host, accept=accept, progress=progress, cancel=cancel)
+    say(outcome.journal, raw=True)
+    say(outcome, err=True)
+    return _status(done=outcome.verified, cancelled=outcome.cancelled)
+
+
+def _status(*, done: bool, cancelled: bool) -> int:
+    return INTERRUPTED if cancelled else 0 if done else NOT_DONE
 
 
 JOURNAL = click.argument("journal", type=click.Path(dir_okay=False, path_type=Path))
@@ -115,10 +127,10 @@ def resume(url: str, journal: Path) -> int:
     """Finish an apply that was cut off."""
     from nestkit import configure, connect
 
-    with closing(connect(url)) as host, Progress() as progress:
-        outcome = configure.resume(journal, host, progress=progress)
-    click.echo(outcome)
-    return 0 if outcome.verified else NOT_DONE
+    with closing(connect(url)) as host, Progress() as progress, stop_between_steps() as cancel:
+        outcome = configure.resume(journal, host, progress=progress, cancel=cancel)
+    say(outcome)
+    return _status(done=outcome.verified, cancelled=outcome.cancelled)
 
 
 @click.command()
@@ -133,7 +145,9 @@ def rollback(url: str, journal: Path, hard_power_off: bool) -> int:
     """
     from nestkit import configure, connect
 
-    with closing(connect(url)) as host, Progress() as progress:
-        result = configure.rollback(journal, host, hard_power_off=hard_power_off, progress=progress)
-    click.echo(result)
-    return 0 if result.complete else NOT_DONE
+    with closing(connect(url)) as host, Progress() as progress, stop_between_steps() as cancel:
+        result = configure.rollback(
+            journal, host, hard_power_off=hard_power_off, progress=progress, cancel=cancel
+        )
+    say(result)
+    return _status(done=result.complete, cancelled=result.cancelled)

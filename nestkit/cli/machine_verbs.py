@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from nestkit.cli.terminal import INTERRUPTED, OUTPUT, Progress
+from nestkit.cli.terminal import INTERRUPTED, OUTPUT, Progress, say
 from nestkit.practice.options import KINDS
 
 
@@ -46,11 +46,11 @@ def practice_status(as_json: bool) -> None:
 
     rows = status()
     if as_json:
-        click.echo(json.dumps(rows))
+        say(json.dumps(rows), raw=True)
     for row in () if as_json else rows:
-        click.echo("  ".join(f"{name} {value}" for name, value in row.items()))
+        say("  ".join(f"{name} {value}" for name, value in row.items()))
     if not rows and not as_json:
-        click.echo("no practice host runs; practice://esx starts one when it is used")
+        say("no practice host runs; practice://esx starts one when it is used")
 
 
 @practice.command("reset")
@@ -59,7 +59,7 @@ def practice_reset(kind: str | None) -> None:
     """Back to the inventory's first state, at the same address."""
     from nestkit.practice import reset
 
-    click.echo(f"{reset(kind)} practice hosts reset")
+    say(f"{reset(kind)} practice hosts reset")
 
 
 @practice.command("stop")
@@ -68,7 +68,7 @@ def practice_stop(kind: str | None) -> None:
     """End the shared practice hosts."""
     from nestkit.practice import stop
 
-    click.echo(f"{stop(kind)} practice hosts stopped")
+    say(f"{stop(kind)} practice hosts stopped")
 
 
 @click.group()
@@ -99,7 +99,7 @@ def lab_run(depth: int, timeout: float, timings: bool, command: tuple[str, ...])
     click.echo(done.stderr.encode("utf-8", "surrogateescape"), nl=False, err=True)
     if timings:
         for phase, seconds in running.timings.items():
-            click.echo(f"{phase:14} {seconds:6.1f} s", err=True)
+            say(f"{phase:14} {seconds:6.1f} s", err=True)
     return done.rc
 
 
@@ -110,7 +110,7 @@ def lab_build() -> None:
 
     with Progress() as progress:
         image = laboratory.build_image(progress=progress)
-    click.echo(image.folder)
+    say(image.folder)
 
 
 @lab.command("clean")
@@ -118,7 +118,7 @@ def lab_clean() -> None:
     """Remove the lab's cached images."""
     from nestkit import lab as laboratory
 
-    click.echo(f"{laboratory.clean() / 2**20:.0f} MiB freed")
+    say(f"{laboratory.clean() / 2**20:.0f} MiB freed")
 
 
 @click.command()
@@ -155,11 +155,11 @@ def benchmark(
         run, cut_short = error.partial, error
     if save:
         run.save(save)
-        click.echo(f"saved as {save}", err=True)
+        say(f"saved as {save}", err=True)
     if chart and not cut_short:
         charts.slowdown(run).savefig(chart, dpi=150)
-        click.echo(f"drawn in {chart}", err=True)
-    click.echo(run)
+        say(f"drawn in {chart}", err=True)
+    say(run)
     if cut_short:
         raise cut_short
     return INTERRUPTED if run.status == "cancelled" else 0

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
 import click
+
+from nestkit.wording import harmless, plain
 
 FINDINGS_BLOCK: Final = 1
 NOT_DONE: Final = 2
@@ -29,6 +35,36 @@ class _Output(click.Path):
 OUTPUT: Final = _Output(dir_okay=False, path_type=Path)
 
 
+def say(what: Any, *, err: bool = False, raw: bool = False) -> None:
+    """Print for a person; ``raw`` is for programs, which need every character as it is.
+
+    A reader who has had enough, as ``| head``, changes nothing: what was done was done, and the
+    exit status tells it.
+    """
+    try:
+        click.echo(str(what) if raw else harmless(str(what)), err=err)
+    except BrokenPipeError:
+        # what is left in the buffer must not fail once more at the end of the process
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2 if err else 1)
+
+
+@contextmanager
+def stop_between_steps() -> Iterator[threading.Event]:
+    """An event that the first Ctrl-C sets; the second interrupts at once."""
+    asked = threading.Event()
+
+    def ask(_number: int, _frame: object) -> None:
+        asked.set()
+        signal.signal(signal.SIGINT, before)
+        say("stopping after this step; Ctrl-C again interrupts it", err=True)
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 class Progress:
     """One line a person can follow on standard error; a few plain lines where it is a file."""
 
@@ -45,9 +81,9 @@ class Progress:
         now = time.monotonic()
         if self.live:
             width = shutil.get_terminal_size().columns - 1
-            click.echo(f"\r\x1b[K{text[:width]}", err=True, nl=False)
+            self._show(f"\r\x1b[K{plain(text)[:width]}", newline=False)
         elif (not total and message != self.last) or now - self.shown_at > 10:
-            click.echo(text, err=True)
+            self._show(plain(text))
             self.shown_at = now
         self.last = message
 
@@ -56,4 +92,8 @@ class Progress:
 
     def __exit__(self, *_: object) -> None:
         if self.live and self.last:
-            click.echo("\r\x1b[K", err=True, nl=False)
+            self._show("\r\x1b[K", newline=False)
+
+    def _show(self, text: str, *, newline: bool = True) -> None:
+        with suppress(OSError):  # nobody looks any more; the work goes on
+            click.echo(text, err=True, nl=newline)

@@ -15,6 +15,7 @@ from nestkit.errors import HostRefused, JournalError, NestkitError, NotFound, Pl
 from nestkit.hosts.base import Host
 from nestkit.plans import Json, Plan, Step
 from nestkit.planview import named, shown
+from nestkit.wording import plain
 
 Progress = Callable[[str, int, int], None]
 Chain = list[Step]
@@ -63,7 +64,7 @@ def apply(
         )
     if host.identity != plan.host or host.platform != plan.platform:
         raise PlanError(
-            f"the plan is for {plan.host_name} ({plan.host}), "
+            f"the plan is for {plain(plan.host_name)} ({plan.host}), "
             f"this host is {host.identity}; nothing was changed",
             remedy="connect to that host, or make a new plan for this one",
         )
@@ -114,7 +115,7 @@ def verify(plan: Plan | str | Path, host: Host) -> Verification:
         plan = read_plan(plan)
     if host.identity != plan.host or host.platform != plan.platform:
         raise PlanError(
-            f"the plan is for {plan.host_name} ({plan.host}), this host is {host.identity}",
+            f"the plan is for {plain(plan.host_name)} ({plan.host}), this host is {host.identity}",
             remedy="connect to the host the plan was made for",
         )
     found: list[Mismatch] = []
@@ -153,7 +154,7 @@ def refuse_foreign(journal: Journal, host: Host) -> None:
     remedy = "give the address of the host that the journal was written for"
     if host.identity != plan.host or host.platform != plan.platform:
         raise JournalError(
-            f"the journal {journal.path} is of {plan.host_name} ({plan.host}), "
+            f"the journal {journal.path} is of {plain(plan.host_name)} ({plan.host}), "
             f"this host is {host.identity}; nothing was changed",
             remedy=remedy,
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from nestkit.plans import POWER_OPS, Plan, Step
 from nestkit.planview import action, named, shown
-from nestkit.wording import PRACTICE
+from nestkit.wording import PRACTICE, plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,9 +48,9 @@ class Verification:
 
     def __str__(self) -> str:
         if self.ok:
-            lines = [f"{named(self.plan.vm)} on {self.plan.host_name} is as planned"]
+            lines = [f"{named(self.plan.vm)} on {plain(self.plan.host_name)} is as planned"]
         else:
-            lines = [f"{named(self.plan.vm)} on {self.plan.host_name} is not as planned:"]
+            lines = [f"{named(self.plan.vm)} on {plain(self.plan.host_name)} is not as planned:"]
             lines += [f"  {mismatch}" for mismatch in self.mismatches]
         return "\n".join([*lines, *([PRACTICE] if self.plan.is_practice else [])])
 

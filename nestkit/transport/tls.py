@@ -77,6 +77,19 @@ def parse_pin(text: str) -> bytes:
     return bytes.fromhex(digits)
 
 
+def _switch(text: str) -> bool:
+    """Whether ``insecure=`` is on; a word that is no plain yes or no is not guessed at."""
+    try:
+        return {"1": True, "yes": True, "true": True, "0": False, "no": False, "false": False}[
+            text.lower()
+        ]
+    except KeyError:
+        raise AddressError(
+            f"the option insecure cannot be {text!r}",
+            remedy="write ?insecure=1, or better ?pin=sha256:…, or leave it out",
+        ) from None
+
+
 def fingerprint(certificate: bytes) -> str:
     """SHA-256 of a DER certificate as a pin is written."""
     return "sha256:" + hashlib.sha256(certificate).hexdigest()
@@ -93,7 +106,7 @@ def establish(address: Address, *, timeout: float = CONNECT_TIMEOUT_S) -> Trust:
         Unknown host, closed port, no answer, or no TLS.
     """
     pin = address.options.get("pin", "")
-    insecure = address.options.get("insecure", "") not in ("", "0", "no", "false")
+    insecure = _switch(address.options.get("insecure", "0"))
     if pin:
         wanted = parse_pin(pin)
         certificate = _certificate(address, timeout)
