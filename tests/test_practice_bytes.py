@@ -154,6 +154,25 @@ def test_a_client_that_says_nothing_holds_nobody_up(p: Any) -> None:
     alive(p)
 
 
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [(500, b""), (60, b"\x16\x03"), (60, b"POST /sdk HTTP/1.1\r\nHost: x\r\n")],
+    ids=["silent", "half a handshake", "half a request"],
+)
+def test_many_clients_that_stall_hold_nobody_up(p: Any, number: int, said: bytes) -> None:
+    stalled: list[socket.socket] = []
+    try:
+        for _ in range(number):
+            one = socket.create_connection((p.host, p.port), timeout=10)
+            stalled.append(UNVERIFIED.wrap_socket(one) if said.startswith(b"POST") else one)
+            stalled[-1].sendall(said)
+        vars(p).pop("kept", None)  # the connection that was silent for longest has been closed
+        alive(p)
+    finally:
+        for one in stalled:
+            one.close()
+
+
 def test_plain_http_and_garbage_on_the_port(p: Any) -> None:
     for data in (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x00" * 100, b"\x16\x03\x01\xff\xff"):
         with socket.create_connection((p.host, p.port), timeout=5) as sock:

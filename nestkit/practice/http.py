@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from cheroot import errors
 from cheroot.makefile import MakeFile
-from cheroot.server import Gateway, HTTPServer
+from cheroot.server import Gateway, HTTPConnection, HTTPServer
 from cheroot.ssl import Adapter
 
 from nestkit.errors import NestkitError
@@ -24,7 +24,10 @@ CONTROL_PATH: Final = "/nestkit/control"
 MAX_BODY: Final = 4 * 2**20
 MAX_HEADERS: Final = 64 * 2**10
 THREADS: Final = 24  # waiting for updates holds a thread
-IDLE_CONNECTION_S: Final = 60
+MAX_THREADS: Final = 240
+MAX_CONNECTIONS: Final = 400  # below the usual limit of open files
+IDLE_CONNECTION_S: Final = 16 * 60  # pyVmomi keeps a connection for 15 minutes
+STALLED_S: Final = 15  # in the middle of a handshake or a request
 _REASONS: Final = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found",
                    405: "Method Not Allowed", 500: "Internal Server Error"}  # fmt: skip
 
@@ -89,10 +92,38 @@ class _Gateway(Gateway):
             req.conn.socket.sendall(answer.body)
 
 
+class _Connection(HTTPConnection):
+    """A connection that holds a worker only from its first byte on, and not while it stalls."""
+
+    said_nothing = True
+
+    def __init__(self, server: Any, sock: socket.socket, makefile: Any = MakeFile) -> None:
+        sock.settimeout(STALLED_S)
+        super().__init__(server, sock, makefile)
+
+
 class _Http(HTTPServer):
     """cheroot's server, which knows its host and writes no log: requests may hold passwords."""
 
     practice: PracticeServer
+    ConnectionClass = _Connection
+    _connections: Any
+
+    def process_conn(self, conn: _Connection) -> None:
+        """Let a new connection wait for its first byte, others for a worker."""
+        if not conn.said_nothing:
+            waiting_for_worker = self.requests.qsize
+            if self.requests.idle <= waiting_for_worker:
+                self.requests.grow(waiting_for_worker + THREADS)
+            super().process_conn(conn)
+            return
+        conn.said_nothing = False
+        waiting = [(fd, one) for fd, one in self._connections._selector.connections if one != self]
+        if len(waiting) >= MAX_CONNECTIONS:  # the one that has been silent for longest goes
+            fd, oldest = min(waiting, key=lambda pair: pair[1].last_used)
+            self._connections._selector.unregister(fd)
+            oldest.close()
+        self._connections.put(conn)
 
     def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:
         """Write nothing."""
@@ -108,14 +139,14 @@ class PracticeServer:
         self.last_used = time.monotonic()
         self._token = token.encode()
         self._stop = stop
-        server = _Http(("127.0.0.1", 0), _Gateway, minthreads=THREADS, maxthreads=THREADS)
+        server = _Http(("127.0.0.1", 0), _Gateway, minthreads=THREADS, maxthreads=MAX_THREADS)
         server.practice = self
         server.server_name = "nestkit practice host"
         server.ssl_adapter = _Tls(context)
         server.max_request_body_size = MAX_BODY
         server.max_request_header_size = MAX_HEADERS
         server.timeout = IDLE_CONNECTION_S
-        server.keep_alive_conn_limit = 200
+        server.keep_alive_conn_limit = MAX_CONNECTIONS
         server.request_queue_size = 128
         server.shutdown_timeout = 1
         server.expiration_interval = 0.1  # also how long stopping takes
