@@ -108,6 +108,16 @@ class Plan:
     notes: tuple[str, ...] = ()  # what the plan leaves alone, and why
     schema: int = field(default=PLAN_SCHEMA)
 
+    def __str__(self) -> str:
+        from nestkit.planview import as_text
+
+        return as_text(self)
+
+    def _repr_html_(self) -> str:
+        from nestkit.planview import as_html
+
+        return as_html(self)
+
     @property
     def is_empty(self) -> bool:
         """True when nothing is left to change."""

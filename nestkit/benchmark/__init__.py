@@ -5,6 +5,7 @@ number of rounds fixed beforehand, exact intervals, and flags where the machine 
 """
 
 from nestkit.benchmark.effects import Effect, find_effect
+from nestkit.benchmark.recordings import record, replay
 from nestkit.benchmark.rounds import RunCutShort, run
 from nestkit.benchmark.runfile import Run
 from nestkit.benchmark.samples import Sample
@@ -23,5 +24,7 @@ __all__ = [
     "Workload",
     "find_effect",
     "median_interval",
+    "record",
+    "replay",
     "run",
 ]

@@ -117,11 +117,11 @@ class ClockWatch:
         return max(span.clock_error, Span(self._readings[0], span.after).clock_error)
 
 
-def sample_flags(span: Span, clock_error: float, elapsed_s: float) -> list[str]:
+def sample_flags(steal_frac: float, clock_error: float, elapsed_s: float) -> list[str]:
     """What is wrong with one sample, in words."""
     flags = []
-    if span.steal_frac > STEAL_LIMIT:
-        flags.append(f"steal {span.steal_frac:.1%}")
+    if steal_frac > STEAL_LIMIT:
+        flags.append(f"steal {steal_frac:.1%}")
     if clock_error > CLOCK_LIMIT:
         flags.append(f"clocks differ by {clock_error:.1%}")
     if elapsed_s < MIN_SAMPLE_S:

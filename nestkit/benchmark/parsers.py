@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
@@ -29,7 +30,8 @@ class Reading:
 
 def shorten(text: str) -> str:
     """The end of a text, fit for one line of a message."""
-    flat = " ".join(text.split())
+    # runners pass on bytes that are no UTF-8 as surrogates, which cannot be printed
+    flat = " ".join(text.encode("utf-8", "replace").decode("utf-8").split())
     return flat if len(flat) <= _SHOWN else "…" + flat[-_SHOWN:]
 
 
@@ -42,10 +44,11 @@ def _unreadable(tool: str, what: str, text: str) -> RunError:
 
 
 def _positive(tool: str, name: str, raw: object, text: str) -> float:
-    try:
-        value = float(raw) if isinstance(raw, (str, int, float)) else float("nan")
-    except ValueError:
-        value = float("nan")
+    value = 0.0
+    # bool is an int to Python, and no measurement
+    if isinstance(raw, (str, int, float)) and not isinstance(raw, bool):
+        with suppress(ValueError, OverflowError):
+            value = float(raw)
     if not isfinite(value) or value <= 0:
         raise _unreadable(tool, f"has no usable {name} ({raw!r})", text)
     return value

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from nestkit.benchmark.parsers import shorten
-from nestkit.benchmark.runfile import facts_to_json
-from nestkit.errors import RunError
+from nestkit.facts import Unknown
 from nestkit.runners.base import LayerFacts, Runner
+from nestkit.runners.replay import facts_to_json
 
 _SHA256 = re.compile(r"^\\?([0-9a-f]{64})\b")
 
@@ -51,27 +51,29 @@ def env_id(facts: LayerFacts, hashes: Mapping[str, str]) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
-def program_hash(runner: Runner, program: str, facts: LayerFacts, timeout: float) -> str:
-    """SHA-256 of the file that a program's name stands for in a layer; "" where unknown.
+def program_hash(runner: Runner, program: str, facts: LayerFacts, timeout: float) -> str | None:
+    """SHA-256 of the file that a program's name stands for in a layer.
 
-    Raises
-    ------
-    RunError
-        If the layer has no such program.
+    "" where the hash cannot be had, None where there is no such program.
     """
     path = facts.extra.get(f"path:{program}", "")
     if not path:
         found = runner.run(["which", program], timeout=timeout)
         path = found.stdout.strip()
         if found.rc != 0 or not path:
-            raise RunError(
-                f"{facts.layer} has no {program}",
-                remedy=f"install {program} there with its package manager, or leave that "
-                "workload out with workloads=…",
-            )
+            return None
     result = runner.run(["sha256sum", path], timeout=timeout)
     match = _SHA256.match(result.stdout)
     return match.group(1) if result.rc == 0 and match else ""
+
+
+def base_is_virtual(base: LayerFacts) -> str:
+    """Whether the outermost layer is itself a VM, as far as it says."""
+    said = base.extra.get("base_is_virtual", "")
+    leaves = base.hypervisor_leaves
+    if isinstance(leaves, tuple) and leaves:
+        return f"yes: {', '.join(leaves)}"
+    return said or (str(leaves) if isinstance(leaves, Unknown) else "no")
 
 
 def not_comparable(program: str, hashes: Mapping[str, str]) -> dict[str, str]:
@@ -97,8 +99,8 @@ def run_notes(layers: Sequence[LayerFacts]) -> list[str]:
     if any(f.emulated for f in layers):
         names = ", ".join(f.layer for f in layers if f.emulated)
         notes.append(f"{names}: emulated (TCG); no evidence about hardware virtualization")
-    counts = {f.layer: f.cpu_count for f in layers}
-    if len({str(count) for count in counts.values()}) > 1:
+    counts = {f.layer: f.extra.get("cpus_used", str(f.cpu_count)) for f in layers}
+    if len(set(counts.values())) > 1:
         shown = ", ".join(f"{layer} {count}" for layer, count in counts.items())
         notes.append(f"CPUs differ between layers: {shown}")
     return [shorten(note) for note in notes]

@@ -12,6 +12,7 @@ from typing import Final
 from nestkit.benchmark import hygiene
 from nestkit.benchmark.parsers import Reading, shorten
 from nestkit.benchmark.provenance import (
+    base_is_virtual,
     describe,
     env_id,
     not_comparable,
@@ -37,6 +38,9 @@ Cancel = Callable[[], bool]
 TIMEOUT_S: Final = 60.0  # for one command in the outermost layer; deeper ones get more
 CANARY: Final = WORKLOADS["arithmetic"]
 CANARY_S: Final = 0.1
+_INSTALL: Final = (
+    "install the tool in that layer, or choose other workloads; the layers of a lab have them all"
+)
 _OVERHEAD_S: Final = 0.4  # of one sample beside its own time, before anything is known
 
 
@@ -92,7 +96,8 @@ def run(
     suite
         "quick" (10 rounds of 0.3 s samples) or "full" (30 rounds of 0.5 s samples).
     rounds, workloads
-        Others than the suite's.
+        Others than the suite's. What a layer has no tool or disk for is left out with a note,
+        unless it was asked for here.
     seed
         Of the order; drawn and kept in the run where none is given.
     progress
@@ -106,8 +111,8 @@ def run(
     Raises
     ------
     RunError
-        If there is nothing to measure or a layer lacks a tool; :class:`RunCutShort`, with the
-        samples so far, if a layer or a tool fails in the middle.
+        If there is nothing to measure, or a layer lacks the tool of a workload asked for by
+        name; :class:`RunCutShort`, with the samples so far, if something fails in the middle.
     """
     plan = find_suite(suite)
     names = tuple(plan.workloads if workloads is None else workloads)
@@ -123,8 +128,28 @@ def run(
     if time_budget_s is not None and not time_budget_s > 0:
         raise RunError(f"a time budget of {time_budget_s!r} s is none", remedy="use seconds > 0")
     chosen_seed = random.SystemRandom().getrandbits(32) if seed is None else seed
-    session = _Session(layers, plan, chosen, count, chosen_seed, progress, cancel, time_budget_s)
+    session = _Session(
+        layers,
+        plan,
+        chosen,
+        count,
+        chosen_seed,
+        progress,
+        cancel,
+        time_budget_s,
+        insist=workloads is not None,
+    )
     return session.take()
+
+
+def _lacks(layer: _Layer, workload: Workload) -> list[str]:
+    name = layer.facts.layer
+    lacking = [
+        f"{name} has no {need}" for need in workload.needs if not layer.facts.extra.get(need)
+    ]
+    if workload.program not in layer.hashes:
+        lacking.append(f"{name} has no {workload.program}")
+    return lacking
 
 
 class _Session:
@@ -140,6 +165,8 @@ class _Session:
         progress: Progress | None,
         cancel: Cancel | None,
         time_budget_s: float | None,
+        *,
+        insist: bool,
     ) -> None:
         self.layers = [_Layer(runner, runner.facts()) for runner in layers]
         names = [layer.facts.layer for layer in self.layers]
@@ -150,6 +177,7 @@ class _Session:
         self.layers.sort(key=lambda layer: layer.facts.depth)
         self.suite = suite
         self.workloads = workloads
+        self.insist = insist  # these workloads were asked for by name
         self.rounds = rounds
         self.seed = seed
         self.progress = progress
@@ -158,7 +186,7 @@ class _Session:
         self.samples: list[Sample] = []
         self.notes: list[str] = run_notes([layer.facts for layer in self.layers])
         self.provenance = describe(
-            sample_s=suite.sample_s, base_is_virtual=_base_is_virtual(self.layers[0].facts)
+            sample_s=suite.sample_s, base_is_virtual=base_is_virtual(self.layers[0].facts)
         )
         stamp = self.provenance["date_utc"].replace("-", "").replace(":", "")
         self.run_id = f"{stamp}-{seed & 0xFFFFFFFF:08x}"
@@ -190,24 +218,26 @@ class _Session:
         return self.finish(status)
 
     def identify_tools(self) -> None:
+        """Hash each tool in each layer; leave out what some layer has no tool or disk for."""
+        for layer in self.layers:
+            for program in sorted({CANARY.program, *(w.program for w in self.workloads)}):
+                self.check_stop()
+                digest = program_hash(layer.runner, program, layer.facts, layer.timeout)
+                if digest is not None:
+                    layer.hashes[program] = digest
+            layer.env_id = env_id(layer.facts, layer.hashes)
         for workload in self.workloads:
-            lacking = [
-                f"{layer.facts.layer} has no {need}"
-                for layer in self.layers
-                for need in workload.needs
-                if not layer.facts.extra.get(need)
-            ]
-            if lacking:
+            if lacking := [text for layer in self.layers for text in _lacks(layer, workload)]:
                 self.skipped.add(workload.name)
                 self.notes.append(f"{workload.name} was not measured: {', '.join(lacking)}")
-        programs = {w.program for w in self.workloads if w.name not in self.skipped}
-        for layer in self.layers:
-            for program in sorted(programs):
-                self.check_stop()
-                layer.hashes[program] = program_hash(
-                    layer.runner, program, layer.facts, layer.timeout
-                )
-            layer.env_id = env_id(layer.facts, layer.hashes)
+                if self.insist:
+                    raise RunError(self.notes[-1], remedy=_INSTALL)
+        if not self.active or CANARY.program not in self.layers[0].hashes:
+            raise RunError(
+                "nothing can be measured: "
+                + "; ".join(self.notes or [f"{self.layers[0].facts.layer} has no sysbench"]),
+                remedy=_INSTALL,
+            )
         self.provenance["tools"] = {layer.facts.layer: layer.hashes for layer in self.layers}
         self.total = (self.rounds + 1) * len(self.active) * len(self.layers)
 
@@ -290,11 +320,17 @@ class _Session:
 
     def sample(self, number: int, workload: Workload, layer: _Layer, canary_ns: float) -> None:
         started = time.monotonic()
+        base = self.layers[0]
+        # an inner layer may know nothing of what is stolen from the machine below it
+        below = self.look(base) if base is not layer else None
         before = self.look(layer)
         operations = layer.operations.get(workload.name, 0)
         reading = self.execute(layer, workload, operations, self.suite.sample_s)
         span = hygiene.Span(before, self.look(layer))
-        flags = hygiene.sample_flags(span, layer.clock.error(span), reading.elapsed_s)
+        steal = span.steal_frac
+        if below is not None:
+            steal = max(steal, hygiene.Span(below, self.look(base)).steal_frac)
+        flags = hygiene.sample_flags(steal, layer.clock.error(span), reading.elapsed_s)
         facts = layer.facts
         self.samples.append(
             Sample(
@@ -311,7 +347,7 @@ class _Session:
                 value=reading.value,
                 guest_s=round(span.guest_s, 9),
                 host_s=round(span.host_s, 9),
-                steal_frac=round(span.steal_frac, 9),
+                steal_frac=round(steal, 9),
                 canary_ns=canary_ns,
                 warmup=number == 0,
                 valid=True,
@@ -365,11 +401,3 @@ class _Session:
     def tell(self, message: str) -> None:
         if self.progress is not None:
             self.progress(message, self.done, self.total, self.eta_s())
-
-
-def _base_is_virtual(base: LayerFacts) -> str:
-    """Whether the outermost layer is itself a VM, as far as it says."""
-    leaves = base.hypervisor_leaves
-    if isinstance(leaves, tuple):
-        return f"yes: {', '.join(leaves)}" if leaves else "no"
-    return str(leaves)

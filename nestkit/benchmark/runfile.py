@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from nestkit.benchmark.samples import COLUMNS, Sample, sample_from_json
 from nestkit.errors import RunError
-from nestkit.facts import Unknown
 from nestkit.runners.base import LayerFacts
+from nestkit.runners.replay import facts_from_json, facts_to_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,30 +23,6 @@ Status = Literal["complete", "cancelled", "out of time", "failed"]
 NOISY_SHARE: Final = 0.5  # of the counted samples flagged: the machine is too noisy
 
 _RETAKE: Final = "take the run again, or use an unedited copy of the file"
-
-
-def facts_to_json(facts: LayerFacts) -> dict[str, Any]:
-    """Layer facts as JSON values; an unknown fact becomes ``{"unknown": reason}``."""
-    data = {name: getattr(facts, name) for name in LayerFacts.__slots__}
-    for name, value in data.items():
-        if isinstance(value, Unknown):
-            data[name] = {"unknown": value.reason}
-        elif isinstance(value, tuple):
-            data[name] = list(value)
-        elif isinstance(value, Mapping):
-            data[name] = dict(sorted(value.items()))
-    return data
-
-
-def facts_from_json(data: Mapping[str, Any]) -> LayerFacts:
-    """Layer facts from JSON values."""
-    values = dict(data)
-    for name, value in values.items():
-        if isinstance(value, dict) and set(value) == {"unknown"} and name != "extra":
-            values[name] = Unknown(value["unknown"])
-        elif isinstance(value, list):
-            values[name] = tuple(value)
-    return LayerFacts(**values)
 
 
 def _canonical(data: Any) -> str:
@@ -139,6 +115,11 @@ class Run:
         from nestkit.benchmark.effects import summarize
 
         return summarize(self, baseline)
+
+    def __str__(self) -> str:
+        from nestkit.benchmark.texts import as_text
+
+        return as_text(self)
 
     # ------------------------------------------------------------------ the file
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import click
@@ -51,4 +52,13 @@ def main() -> None:
     except BrokenPipeError:  # the reader had enough, as with `nestkit … | head`
         sys.stderr.close()
         status = 0
+    except Exception as error:
+        if os.environ.get("NESTKIT_DEBUG"):
+            raise
+        click.echo(
+            f"nestkit: a mistake in nestkit itself: {type(error).__name__}: {error}\n"
+            "  → run it again with NESTKIT_DEBUG=1 and report what it prints",
+            err=True,
+        )
+        status = NOT_DONE
     sys.exit(status or 0)

@@ -41,10 +41,10 @@ def preflight(url: str, vm: str | None, as_platform: Any, strict: bool, as_json:
 @click.command()
 @URL
 @click.option("--vm", metavar="NAME", required=True, help="The VM, by name or UUID.")
-@click.option("--cpu", "cpu_count", type=click.IntRange(1, 768), default=0, metavar="N",
-              help="Virtual CPUs to give  [default: keep, at least 2]")  # fmt: skip
-@click.option("--memory", "memory_gib", type=click.IntRange(1, 24 * 1024), default=0,
-              metavar="GIB", help="Memory to give, GiB  [default: keep, at least 8]")  # fmt: skip
+@click.option("--cpu", "cpu_count", type=click.IntRange(0, 768), default=0, metavar="N",
+              help="Virtual CPUs to give; 0: keep, but at least 2.")  # fmt: skip
+@click.option("--memory", "memory_gib", type=click.IntRange(0, 24 * 1024), default=0,
+              metavar="GIB", help="Memory to give, GiB; 0: keep, but at least 8.")  # fmt: skip
 @click.option("--no-reserve", is_flag=True, help="Do not reserve the VM's memory.")
 @click.option("--network", type=click.Choice(["promiscuous", "leave"]), default="promiscuous",
               show_default=True, help="What to do with the VM's own port groups.")  # fmt: skip
@@ -66,7 +66,7 @@ def plan(
     from nestkit import configure, connect
 
     with closing(connect(url)) as host:
-        made = configure.plan(host, vm, _goal(**goal))
+        made = configure.plan(host, vm, goal=_goal(**goal))
     if save:
         made.save(save)
         click.echo(f"saved as {save}", err=True)

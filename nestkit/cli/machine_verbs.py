@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from nestkit.cli.terminal import Progress
+from nestkit.practice.options import KINDS
 
 
 @click.group()
@@ -26,14 +27,14 @@ def _practice_kind(kind: str) -> None:
     @click.option("--seed", type=int, help="Other faults for each learner.")
     @click.option("--json", "as_json", is_flag=True, help="One line of JSON, password included.")
     def serve(as_json: bool, **options: Any) -> None:
-        from nestkit.practice import serve_foreground
+        from nestkit.practice import make, serve_foreground
 
-        serve_foreground(kind, json_output=as_json, **options)
+        serve_foreground(make(kind, options), json_output=as_json)
 
     practice.command(kind, help=f"Run a private {kind} practice host until Ctrl-C.")(serve)
 
 
-for _kind in ("esx", "vpx", "hyperv"):
+for _kind in KINDS:
     _practice_kind(_kind)
 
 

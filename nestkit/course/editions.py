@@ -4,7 +4,8 @@
 edition's name is left out of the editions that :data:`EDITIONS` says; all other cells are in
 all of them. Learner notebooks carry no outputs; solutions are committed executed.
 
-``python -m nestkit.course.editions --write learner|solution|instructor`` or ``--check``.
+``python -m nestkit.course.editions --write learner|solution|instructor [--lesson NN]``, or
+``--check``.
 """
 
 from __future__ import annotations
@@ -131,10 +132,12 @@ def without_outputs(text: str) -> Notebook:
     return notebook
 
 
-def write(edition: str, folder: Path | None = None) -> list[Path]:
-    """Generate one edition of all lessons, and run it where the edition is executed."""
+def write(edition: str, folder: Path | None = None, *, lesson: str = "") -> list[Path]:
+    """Generate one edition of all lessons, or of one, and run it where the edition is executed."""
     written = []
     for source in sources(folder):
+        if not source.stem.startswith(lesson):
+            continue
         notebook = generate(source, edition)
         if EDITIONS[edition].executed:
             from nestkit.course.execution import executed
@@ -181,10 +184,11 @@ def main(argv: list[str] | None = None) -> int:
     group = parser.add_mutually_exclusive_group(required=True)
     group.add_argument("--write", choices=sorted(EDITIONS), metavar="EDITION")
     group.add_argument("--check", action="store_true")
+    parser.add_argument("--lesson", default="", metavar="NN", help="write only this one")
     options = parser.parse_args(argv)
     try:
         if options.write:
-            for path in write(options.write):
+            for path in write(options.write, lesson=options.lesson):
                 print(path.name)  # noqa: T201
             return 0
         found = stale()

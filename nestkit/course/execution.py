@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import tempfile
 from collections.abc import Iterator
@@ -32,7 +33,7 @@ def executed(notebook: dict[str, Any], name: str) -> dict[str, Any]:
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError
 
-    node = nbformat.from_dict(notebook)
+    node = nbformat.from_dict(notebook)  # type: ignore[no-untyped-call]
     with _own_state() as state:
         client = NotebookClient(
             node, timeout=_TIMEOUT_S, kernel_name="python3", record_timing=False,
@@ -47,18 +48,18 @@ def executed(notebook: dict[str, Any], name: str) -> dict[str, Any]:
         hidden = {
             str(state.resolve()): "~/.local/state/nestkit",
             str(state): "~/.local/state/nestkit",
+            platform.node(): "this-machine",
         }
         return {
             **notebook,
-            "cells": [_kept(cell, hidden, name) for cell in node.cells],
+            "cells": [kept(cell, hidden, name) for cell in node.cells],
         }
 
 
 @contextmanager
 def _own_state() -> Iterator[Path]:
     """A state folder of the run's own; practice hosts started in it end with it."""
-    names = {"NESTKIT_STATE": None, "NESTKIT_HOST": None}
-    before = {key: os.environ.get(key) for key in names}
+    before = {key: os.environ.get(key) for key in ("NESTKIT_STATE", "NESTKIT_HOST")}
     with tempfile.TemporaryDirectory(prefix="nestkit-lesson-", ignore_cleanup_errors=True) as name:
         os.environ["NESTKIT_STATE"] = name
         os.environ.pop("NESTKIT_HOST", None)
@@ -75,7 +76,14 @@ def _own_state() -> Iterator[Path]:
                     os.environ[key] = value
 
 
-def _kept(cell: dict[str, Any], hidden: dict[str, str], name: str) -> dict[str, Any]:
+def kept(cell: dict[str, Any], hidden: dict[str, str], name: str) -> dict[str, Any]:
+    """A cell as it may be published; ``hidden`` maps what is replaced to its replacement.
+
+    Raises
+    ------
+    CourseError
+        If an output still holds a path or an address of this machine.
+    """
     made = {key: cell[key] for key in ("cell_type", "id", "metadata", "source")}
     if cell["cell_type"] != "code":
         return made
@@ -106,5 +114,5 @@ def _replace(value: Any, hidden: dict[str, str]) -> Any:
         return [_replace(item, hidden) for item in value]
     if isinstance(value, str):
         for private, shown in hidden.items():
-            value = value.replace(private, shown)
+            value = value.replace(private, shown) if private else value
     return value

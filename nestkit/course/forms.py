@@ -18,7 +18,7 @@ import ipywidgets as w
 from nestkit.course import markup
 from nestkit.course.calls import Call, Part, call_of, parts_for
 from nestkit.course.fields import Field, label_of, public_name
-from nestkit.course.outcome import Cancel, Progress, problem_html, result_html
+from nestkit.course.outcome import Cancel, Progress, problem_html, redacted, result_html
 from nestkit.errors import CourseError
 
 State = Literal["idle", "running", "done", "failed", "cancelled"]
@@ -177,6 +177,7 @@ class Form:
         for widget in (*self.fields.values(), self.confirm):
             widget.disabled = not on
         self.cancel_button.disabled = on or "cancel" not in self._signature.parameters
+        self._refresh()
 
     def _work(self, call: Call) -> None:
         controls = {
@@ -194,8 +195,11 @@ class Form:
             state: State = "cancelled" if cancelled.is_set() else "failed"
             self._finish(state, error=error, secrets=call.secrets)
         else:
-            stopped = getattr(result, "cancelled", False) is True
-            self._finish("cancelled" if stopped else "done", result=result)
+            stopped = (
+                getattr(result, "cancelled", False) is True
+                or getattr(result, "status", "") == "cancelled"
+            )
+            self._finish("cancelled" if stopped else "done", result=result, secrets=call.secrets)
 
     def _finish(
         self,
@@ -207,16 +211,12 @@ class Form:
     ) -> None:
         with self._lock:
             self.result, self.error = result, error
-            self._output.value = (
-                problem_html(error, secrets)
-                if error is not None
-                else result_html(result, self._render)
-            )
+            html = result_html(result, self._render) if error is None else problem_html(error)
+            self._output.value = redacted(html, secrets)
             self.state = state
             self.confirm.value = False  # each run is agreed to anew
             self._enable(True)
             self.progress.end(state)
-            self._refresh()
             self._ended.set()
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:

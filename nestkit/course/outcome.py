@@ -71,8 +71,15 @@ class Progress:
         self.say(words)
 
 
-def problem_html(error: BaseException, secrets: tuple[str, ...] = ()) -> str:
-    """What happened and what to do: never a traceback, never a secret."""
+def redacted(html: str, secrets: tuple[str, ...]) -> str:
+    """The same without what was typed as a secret."""
+    for secret in secrets:
+        html = html.replace(markup.text(secret), _HIDDEN)
+    return html
+
+
+def problem_html(error: BaseException) -> str:
+    """What happened and what to do: never a traceback."""
     if isinstance(error, NestkitError):
         head, body = error.message, f"What to do: {error.remedy}"
     else:
@@ -81,8 +88,6 @@ def problem_html(error: BaseException, secrets: tuple[str, ...] = ()) -> str:
             "What to do: run the cell again; if it stays, look at form.error and report it "
             "as a fault of nestkit."
         )
-    for secret in secrets:
-        head, body = head.replace(secret, _HIDDEN), body.replace(secret, _HIDDEN)
     return markup.notice("fail", head, body)
 
 

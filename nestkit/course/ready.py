@@ -73,7 +73,6 @@ def plan_form(host: Host, vm: str) -> Form:
         fields={"vm": Field("Virtual machine", choices=_names(host), default=vm), **_GOAL},
         title="Plan: what would change?",
         run_label="Make the plan",
-        render=lambda plan: f"<pre>{markup.text(plan)}</pre>",
     )
 
 

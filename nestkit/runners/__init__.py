@@ -1,1 +1,6 @@
-"""TBD."""
+"""Run programs inside a layer; each runner keeps :class:`nestkit.runners.base.Runner`."""
+
+from nestkit.runners.base import ExecResult, LayerFacts, Runner
+from nestkit.runners.local import LocalRunner
+
+__all__ = ["ExecResult", "LayerFacts", "LocalRunner", "Runner"]

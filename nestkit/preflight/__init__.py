@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from nestkit.errors import PlanError
 from nestkit.facts import HostFacts, Platform, Unknown
 from nestkit.hosts.base import Host
-from nestkit.judging import Subject
 from nestkit.requirements import HARDWARE, Rule, Strength, rules
+from nestkit.requirements.judging import Subject
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 SCHEMA: Final = 1
 Level = Literal["pass", "note", "warn", "fail", "unknown"]
 _FAILED: Final[dict[Strength, Level]] = {"required": "fail", "recommended": "warn", "note": "note"}
+_STRENGTHS: Final = get_args(Strength)  # the strongest first
 _COLUMNS: Final = (
     "id", "strength", "level", "subject", "measured", "required",
     "measured_value", "required_value", "unit", "why", "remedy", "source",
@@ -56,7 +57,7 @@ class Finding:
         return {name: getattr(self, name) for name in _COLUMNS}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Report:
     """The findings on a host and its VMs.
 
@@ -106,12 +107,14 @@ class Report:
         return pd.DataFrame([finding.to_json() for finding in self.findings], columns=_COLUMNS)
 
     def __str__(self) -> str:
-        from nestkit.reporting import as_text
+        from nestkit.preflight.reporting import as_text
 
         return as_text(self)
 
+    __repr__ = __str__  # what a terminal shows for the value of an expression
+
     def _repr_html_(self) -> str:
-        from nestkit.reporting import as_html
+        from nestkit.preflight.reporting import as_html
 
         return as_html(self)
 
@@ -178,17 +181,18 @@ def _subjects(facts: HostFacts) -> Iterator[Subject]:
 
 
 def _judge(subject: Subject, rules: tuple[Rule, ...]) -> Iterator[Finding]:
-    failed: set[str] = set()
+    unmet: dict[str, Strength] = {}
     for rule in rules:
         if rule.subject != subject.kind:
             continue
-        if rule.fact in failed and rule.strength != "required":
+        stronger = unmet.get(rule.fact, rule.strength)
+        if _STRENGTHS.index(stronger) < _STRENGTHS.index(rule.strength):
             continue  # below the minimum: that it is below the recommendation too says nothing
         finding = _finding(rule, subject)
         if finding is None:
             continue
-        if finding.level == "fail":
-            failed.add(rule.fact)
+        if finding.level in ("fail", "warn"):
+            unmet.setdefault(rule.fact, rule.strength)
         yield finding
 
 

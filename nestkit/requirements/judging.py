@@ -51,6 +51,7 @@ class Verdict:
 
 
 NOT_APPLICABLE: Final = Verdict(None)
+NESTING_HARDWARE_VERSION: Final = 9  # as in rule esx.vm.hardware-version; a test compares them
 
 
 def version_key(text: str) -> tuple[int, ...]:
@@ -125,6 +126,9 @@ def or_running_hypervisor(subject: Subject, fact: Any, value: Any) -> Verdict:
 
 def nesting_exposed(subject: Subject, fact: Any, value: Any) -> Verdict:
     """The flag nestedHVEnabled decides; the extraConfig keys of old guides are named beside it."""
+    version = subject.vm.hardware_version if subject.vm else Unknown("no VM")
+    if not isinstance(version, Unknown) and version < NESTING_HARDWARE_VERSION:
+        return NOT_APPLICABLE  # it cannot be exposed there: the rule on the version says so
     if isinstance(fact, Unknown):
         return Verdict(fact)
     keys = subject.vm.legacy_nesting_keys if subject.vm else ()
@@ -242,6 +246,15 @@ def blank_or_one_of(subject: Subject, fact: Any, value: Any) -> Verdict:
     return Verdict(fact in value, fact) if fact else NOT_APPLICABLE
 
 
+def can_shut_down(subject: Subject, fact: Any, value: Any) -> Verdict:
+    """Only a guest that runs has to be asked to shut down, and needs VMware Tools for it."""
+    power = subject.vm.power if subject.vm else Unknown("no VM")
+    for each in (power, fact):
+        if isinstance(each, Unknown):
+            return Verdict(each)
+    return Verdict(fact == value, fact) if power == "on" else NOT_APPLICABLE
+
+
 def lab_runs(subject: Subject, fact: Any, value: Any) -> Verdict:
     """The accelerator, with the reason for it beside it."""
     if isinstance(fact, Unknown):
@@ -257,6 +270,7 @@ CHECKS: Final[Mapping[str, Check]] = {
     for check in (
         or_nested_support, or_running_hypervisor, nesting_exposed, all_memory_reserved,
         promiscuous_or_learning, spoofing_or_nat, by_vendor_at_least, by_vendor_version,
-        vcpu_limit, fits_free_memory, large_disk_bus, some_true, blank_or_one_of, lab_runs,
+        vcpu_limit, fits_free_memory, large_disk_bus, some_true, blank_or_one_of,
+        lab_runs, can_shut_down,
     )
 }  # fmt: skip

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import unicodedata
 from html import escape
 from typing import TYPE_CHECKING, Final
+
+from nestkit.wording import PRACTICE, plain
 
 if TYPE_CHECKING:
     from nestkit.preflight import Finding, Level, Report
@@ -23,15 +24,7 @@ _HEADINGS: Final = {
     "fail": "Failed", "warn": "Recommended, not met", "unknown": "Unknown",
     "note": "Notes", "pass": "Passed",
 }  # fmt: skip
-PRACTICE: Final = "Practice host: a model, no proof for a real one."
-
-
-def plain(text: str) -> str:
-    """Text on one line, with control characters made visible: names are not trusted."""
-    return "".join(
-        char if unicodedata.category(char)[0] != "C" else char.encode("unicode_escape").decode()
-        for char in text.encode("utf-8", "replace").decode("utf-8")
-    )
+_MANY: Final = 40  # passes that a terminal lists one by one
 
 
 def headline(report: Report) -> str:
@@ -55,6 +48,12 @@ def as_text(report: Report) -> str:
         if not found:
             continue
         lines += ["", f"{_HEADINGS[level]}:"]
+        if level == "pass" and len(found) > _MANY:
+            lines += [
+                f"  {sign} {plain(subject)}: {len(each)} met"
+                for subject, each in _by_subject(found).items()
+            ]
+            continue
         for finding in found:
             lines.append(
                 f"  {sign} {plain(finding.subject)}: {finding.title}: {plain(finding.measured)}"
@@ -63,6 +62,13 @@ def as_text(report: Report) -> str:
                 lines.append(f"      needed: {finding.required}")
                 lines.append(f"      → {finding.remedy}")
     return "\n".join(lines)
+
+
+def _by_subject(findings: tuple[Finding, ...]) -> dict[str, list[Finding]]:
+    found: dict[str, list[Finding]] = {}
+    for finding in findings:
+        found.setdefault(finding.subject, []).append(finding)
+    return found
 
 
 def _chip(level: Level) -> str:
@@ -74,22 +80,19 @@ def _chip(level: Level) -> str:
     )
 
 
-_CELL: Final = (
-    "text-align:left;vertical-align:top;padding:4px 10px 4px 0;white-space:normal;"
-    "border-top:1px solid rgba(128,128,128,.35);overflow-wrap:anywhere"
-)
+_CELL: Final = "text-align:left;vertical-align:top;overflow-wrap:anywhere"
+_LINE: Final = "border-top:1px solid rgba(128,128,128,.4)"
 
 
 def _row(finding: Finding) -> str:
-    act = f"<div>{escape(finding.remedy)}</div>" if finding.remedy else "<div>nothing to do</div>"
     return (
-        "<tr>"
+        f'<tr style="{_LINE}">'
         f'<td style="{_CELL}">{_chip(finding.level)}</td>'
-        f'<th scope="row" style="{_CELL};font-weight:600">{escape(finding.title)}'
+        f'<th scope="row" style="{_CELL}">{escape(finding.title)}'
         f'<div style="font-weight:400">{escape(plain(finding.subject))}</div></th>'
         f'<td style="{_CELL}">{escape(plain(finding.measured))}</td>'
         f'<td style="{_CELL}">{escape(finding.required)}</td>'
-        f'<td style="{_CELL}">{act}'
+        f'<td style="{_CELL}">{escape(finding.remedy)}'
         f"<details><summary>why</summary>{escape(finding.why)}"
         f"<div><em>Source: {escape(finding.source)}</em></div>"
         f"<div><code>{escape(finding.id)}</code> ({finding.strength})</div></details></td>"
@@ -97,16 +100,24 @@ def _row(finding: Finding) -> str:
     )
 
 
-def _table(caption: str, findings: tuple[Finding, ...]) -> str:
-    heads = "".join(
-        f'<th scope="col" style="{_CELL};border-top:0">{head}</th>'
-        for head in ("Result", "Requirement", "Found", "Needed", "What to do")
+def _met(subject: str, findings: list[Finding]) -> str:
+    """One row for all that a subject meets: a host with many VMs passes hundreds."""
+    items = "; ".join(
+        f"{escape(finding.title)}: {escape(plain(finding.measured))}" for finding in findings
     )
     return (
-        '<table style="border-collapse:collapse;width:100%;font-size:inherit">'
-        f'<caption style="text-align:left;font-weight:600;color:inherit;padding:6px 0">{caption}'
-        f"</caption><thead><tr>{heads}</tr></thead>"
-        f"<tbody>{''.join(_row(finding) for finding in findings)}</tbody></table>"
+        f'<tr style="{_LINE}"><td style="{_CELL}">{_chip("pass")}</td>'
+        f'<th scope="row" style="{_CELL}">{escape(plain(subject))}</th>'
+        f'<td style="{_CELL}">{items}</td></tr>'
+    )
+
+
+def _table(caption: str, heads: tuple[str, ...], rows: list[str]) -> str:
+    cells = "".join(f'<th scope="col" style="{_CELL}">{head}</th>' for head in heads)
+    return (
+        '<table style="border-collapse:collapse;table-layout:auto;width:100%">'
+        f'<caption style="text-align:left;font-weight:600;color:inherit">{caption}</caption>'
+        f"<thead><tr>{cells}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
     )
 
 
@@ -122,10 +133,11 @@ def as_html(report: Report) -> str:
             f'<span aria-hidden="true">⚑</span> {escape(PRACTICE)}</p>'
         )
     if todo:
-        parts.append(_table("What to look at, the worst first", todo))
+        heads = ("Result", "Requirement", "Found", "Needed", "What to do")
+        caption = "What to look at, the worst first"
+        parts.append(_table(caption, heads, [_row(finding) for finding in todo]))
     if passed:
-        parts.append(
-            f"<details><summary>{len(passed)} passed</summary>"
-            f"{_table('Requirements that are met', passed)}</details>"
-        )
+        rows = [_met(subject, found) for subject, found in _by_subject(passed).items()]
+        table = _table("Requirements that are met", ("Result", "Of", "Found"), rows)
+        parts.append(f"<details><summary>{len(passed)} passed</summary>{table}</details>")
     return f'<div style="max-width:72em">{"".join(parts)}</div>'

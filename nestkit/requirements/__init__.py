@@ -9,13 +9,20 @@ from __future__ import annotations
 import functools
 import types
 import typing
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 from nestkit import facts
 from nestkit.facts import Platform, Unknown
-from nestkit.judging import CHECKS, COMPARISONS, NOT_APPLICABLE, Subject, Verdict, version_key
+from nestkit.requirements.judging import (
+    CHECKS,
+    COMPARISONS,
+    NOT_APPLICABLE,
+    Subject,
+    Verdict,
+    version_key,
+)
 from nestkit.resources import data_path
 from nestkit.tomlfile import Row, read_rows
 
@@ -176,8 +183,6 @@ def _rule(row: Row) -> Rule:
 
 def _with_required(rule: Rule) -> Rule:
     """Say in words what the comparison asks for."""
-    from dataclasses import replace
-
     value = rule.value
     words = {
         "is": rule.render(value),

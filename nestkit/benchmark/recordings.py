@@ -1,0 +1,65 @@
+"""Runs recorded with every word the tools said, and played back through the same rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace as changed
+from pathlib import Path
+from typing import Any
+
+from nestkit.benchmark.rounds import Cancel, Progress, run
+from nestkit.benchmark.runfile import Run
+from nestkit.errors import RunError
+from nestkit.runners.base import Runner
+from nestkit.runners.replay import Recorder, Recording
+
+
+def record(layers: Sequence[Runner], suite: str = "quick", **options: Any) -> tuple[Run, Recording]:
+    """Take a run as :func:`~nestkit.benchmark.run` does, and keep what the tools said."""
+    recorders = [Recorder(layer) for layer in layers]
+    taken = run(recorders, suite, **options)
+    about = {
+        "run_id": taken.run_id,
+        "suite": taken.suite,
+        "rounds": taken.rounds,
+        "seed": taken.seed,
+        "workloads": list(taken.workloads),
+        "provenance": dict(taken.provenance),
+    }
+    return taken, Recording.of(recorders, about)
+
+
+def replay(
+    path: str | Path, *, progress: Progress | None = None, cancel: Cancel | None = None
+) -> Run:
+    """Play a recording back: the same samples, flags and figures, with origin "recorded".
+
+    Raises
+    ------
+    RunError
+        If the file is no recording, or does not hold a whole run.
+    """
+    recording = Recording.load(path)
+    about = recording.about
+    try:
+        played = run(
+            recording.runners(),
+            about["suite"],
+            rounds=about["rounds"],
+            seed=about["seed"],
+            workloads=about["workloads"],
+            progress=progress,
+            cancel=cancel,
+        )
+        run_id, provenance = str(about["run_id"]), dict(about["provenance"])
+    except (KeyError, TypeError) as error:
+        raise RunError(
+            f"{path} does not say what was run: {error}",
+            remedy="record it again with nk.benchmark.record(layers)",
+        ) from error
+    return changed(
+        played,
+        run_id=run_id,
+        provenance=provenance,
+        samples=tuple(changed(sample, run_id=run_id) for sample in played.samples),
+    )

@@ -1,0 +1,186 @@
+"""An ESXi host over the vSphere API."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from typing import Any, Final, Self
+from urllib.parse import unquote
+
+from nestkit.addresses import Address
+from nestkit.credentials import Secret
+from nestkit.errors import Ambiguous, ConnectionFailed, NotFound
+from nestkit.facts import HostFacts, Unknown
+from nestkit.hosts import esx_ops
+from nestkit.hosts.esx_facts import (
+    HOST_PATHS,
+    POWER,
+    VM_PATHS,
+    host_facts,
+    identity_of,
+    is_practice,
+    vm_facts,
+)
+from nestkit.hosts.esx_nics import Networks
+from nestkit.plans import Json, Step, Target
+from nestkit.transport.vim import Row, VimSession, load, open_session
+
+_NAME_PATHS: Final = ("name", "config.instanceUuid", "runtime.powerState")
+
+
+class EsxHost:
+    """A connected ESXi host. Made by :func:`nestkit.connect`."""
+
+    platform: Final = "esx"
+
+    def __init__(self, session: VimSession) -> None:
+        self._session = session
+        self._closed = False
+        self._refs: dict[str, Any] = {}  # instance UUID → VM
+        (row,) = session.retrieve_all(
+            load().vim.HostSystem, ("hardware.systemInfo", "config.product")
+        )
+        self._identity, self._is_practice = identity_of(row), is_practice(row)
+        self._ref = row.ref
+
+    @classmethod
+    def connect(cls, address: Address, secret: Callable[[], Secret]) -> Self:
+        """Open a session; ``secret`` is asked once the peer is known to be vSphere.
+
+        Raises
+        ------
+        NestkitError
+            See :func:`nestkit.transport.vim.open_session`; also when it is a vCenter.
+        """
+        session = open_session(address, secret)
+        try:
+            kind = session.content.about.apiType
+            if kind != "HostAgent":
+                raise ConnectionFailed(
+                    f"{address.host} is no ESXi host: its API is of the type {kind}",
+                    remedy="a vCenter has the scheme vpx://; give the address of one ESXi host",
+                )
+            return cls(session)
+        except BaseException:
+            session.close()
+            raise
+
+    @property
+    def identity(self) -> str:
+        """The host's hardware UUID."""
+        return self._identity
+
+    @property
+    def is_practice(self) -> bool:
+        """True for a practice host."""
+        return self._is_practice
+
+    def __repr__(self) -> str:
+        return f"<EsxHost {self._session.address}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def read(self, vm: str | None = None) -> HostFacts:
+        """Facts of the host and all its VMs, or the one VM of that name or instance UUID.
+
+        Raises
+        ------
+        NotFound, Ambiguous
+            No such VM (the message names near ones); several of that name (with their UUIDs).
+        """
+        vim = load().vim
+        (host,) = self._session.retrieve(vim.HostSystem, HOST_PATHS, [self._ref])
+        networks = Networks.of(host)
+        if vm is None:
+            rows = self._session.retrieve_all(vim.VirtualMachine, VM_PATHS)
+        else:
+            names = self._session.retrieve_all(vim.VirtualMachine, _NAME_PATHS)
+            rows = self._session.retrieve(vim.VirtualMachine, VM_PATHS, [pick(names, vm).ref])
+        for row in rows:
+            self._remember(row)
+        return host_facts(host, tuple(vm_facts(row, networks) for row in rows))
+
+    def current(self, target: Target, property: str) -> Json:  # noqa: A002  (pinned name)
+        """The property's value now, once tasks in flight on the target have ended."""
+        if target.kind == "port_group":
+            return esx_ops.security(esx_ops.port_group(self._session, self._ref, target))
+        return self._on_vm(
+            target, lambda ref: esx_ops.vm_property(self._session, ref, target, property)
+        )
+
+    def perform(
+        self, step: Step, deadline_s: float, on_task: Callable[[str], None] | None = None
+    ) -> None:
+        """Do the step; see :mod:`nestkit.hosts.esx_ops` for how."""
+        tell = on_task or (lambda task: None)
+        if step.target.kind == "port_group":
+            esx_ops.set_security(self._session, self._ref, step)
+        else:
+            self._on_vm(
+                step.target,
+                lambda ref: esx_ops.change_vm(self._session, ref, step, deadline_s, tell),
+            )
+
+    def close(self) -> None:
+        """End the session. Safe to call twice."""
+        if not self._closed:
+            self._closed = True
+            self._session.close()
+
+    def _remember(self, row: Row) -> None:
+        uuid = row.fact("config.instanceUuid")
+        if not isinstance(uuid, Unknown):
+            self._refs[str(uuid)] = row.ref
+
+    def _on_vm(self, target: Target, do: Callable[[Any], Any]) -> Any:
+        """Work on the target's VM; look it up by its UUID, anew if the host forgot the handle."""
+        ref = self._refs.get(target.id)
+        if ref is not None:
+            try:
+                return do(ref)
+            except NotFound:
+                del self._refs[target.id]
+        ref = self._session.call(
+            lambda: self._session.content.searchIndex.FindByUuid(None, target.id, True, True),
+            f"looking for VM {target.name!r}",
+        )
+        if ref is None:
+            raise NotFound(
+                f"there is no VM {target.name!r} with the UUID {target.id}",
+                remedy="it was deleted or moved to another host: look for it, make a new plan",
+            )
+        self._refs[target.id] = ref
+        return do(ref)
+
+
+def pick(rows: list[Row], wanted: str) -> Row:
+    """The row of the VM with this name or instance UUID.
+
+    vSphere writes ``/``, ``\\`` and ``%`` in names as %2f, %5c and %25; both ways are found.
+    """
+    named = {id(row): str(row.fact("name")) for row in rows}
+    found = [row for row in rows if row.get("config.instanceUuid", None) == wanted.lower()]
+    found = found or [row for row in rows if named[id(row)] == wanted]
+    found = found or [row for row in rows if unquote(named[id(row)]) == wanted]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        each = "; ".join(
+            f"{row.get('config.instanceUuid', row.ref._moId)} "
+            f"({POWER.get(str(row.get('runtime.powerState', '')), 'unknown')})"
+            for row in found
+        )
+        raise Ambiguous(
+            f"{len(found)} VMs have the name {wanted!r}: {each}",
+            remedy="give the UUID of the one you mean instead of its name, or rename one",
+        )
+    near = difflib.get_close_matches(wanted, sorted(set(named.values())), n=3, cutoff=0.5)
+    hint = f"; near: {', '.join(map(repr, near))}" if near else ""
+    raise NotFound(
+        f"there is no VM {wanted!r} among the {len(rows)} that this user can see{hint}",
+        remedy="check the name (capitals count), or give the VM's instance UUID",
+    )

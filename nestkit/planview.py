@@ -1,0 +1,88 @@
+"""A plan as text for a terminal and as HTML for a notebook: what one reads before agreeing."""
+
+from __future__ import annotations
+
+import json
+from html import escape
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from nestkit.plans import Json, Plan, Step, Target
+
+PRACTICE: Final = "Practice host: a model, no proof for a real one."
+_KINDS: Final = {"vm": "VM", "port_group": "port group"}
+_POWER: Final = {
+    "shutdown_guest": "shut down the guest of",
+    "power_off": "pull the plug of",
+    "power_on": "start",
+}
+_CELL: Final = "text-align:left;vertical-align:top;padding:4px 10px 4px 0"
+
+
+def shown(value: Json) -> str:
+    """A property's value as a person reads it."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        return ", ".join(f"{name.replace('_', ' ')} {shown(part)}" for name, part in value.items())
+    return json.dumps(value, ensure_ascii=False)
+
+
+def named(target: Target) -> str:
+    """A target as a person reads it; its name is data, so it is quoted."""
+    return f"{_KINDS.get(target.kind, target.kind)} {target.name!r}"
+
+
+def action(step: Step) -> str:
+    """What a step does, without its values."""
+    if step.op in _POWER:
+        return f"{_POWER[step.op]} {named(step.target)}"
+    return f"set {step.property.replace('_', ' ')} of {named(step.target)}"
+
+
+def headline(plan: Plan) -> str:
+    """What the plan is for, and how much it would change."""
+    if plan.is_empty:
+        return f"{named(plan.vm)} on {plan.host_name}: nothing left to change"
+    count = len(plan.steps)
+    return f"{named(plan.vm)} on {plan.host_name}: {count} step{'s' if count > 1 else ''}"
+
+
+def as_text(plan: Plan) -> str:
+    """The plan for a terminal."""
+    lines = [headline(plan), *([PRACTICE] if plan.is_practice else [])]
+    for number, step in enumerate(plan.steps, start=1):
+        lines.append(f"  {number}. {action(step)}: {shown(step.before)} → {shown(step.after)}")
+        if step.why:
+            lines.append(f"     {step.why}")
+    lines += [f"  note: {note}" for note in plan.notes]
+    return "\n".join([*lines, f"digest {plan.digest}"])
+
+
+def as_html(plan: Plan) -> str:
+    """The plan for a notebook: an accessible table."""
+    heads = "".join(
+        f'<th scope="col" style="{_CELL}">{head}</th>'
+        for head in ("", "Step", "Now", "Then", "Why")
+    )
+    rows = "".join(
+        f'<tr><td style="{_CELL}">{number}</td>'
+        + "".join(
+            f'<td style="{_CELL}">{escape(cell)}</td>'
+            for cell in (action(step), shown(step.before), shown(step.after), step.why)
+        )
+        + "</tr>"
+        for number, step in enumerate(plan.steps, start=1)
+    )
+    parts = [f"<p><strong>{escape(headline(plan))}</strong></p>"]
+    if plan.is_practice:
+        parts.append(f"<p>{PRACTICE}</p>")
+    if rows:
+        parts.append(
+            f'<table><caption style="text-align:left">Steps, in this order</caption>'
+            f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+        )
+    if plan.notes:
+        parts.append("<ul>" + "".join(f"<li>{escape(note)}</li>" for note in plan.notes) + "</ul>")
+    parts.append(f"<p>digest <code>{plan.digest}</code></p>")
+    return "".join(parts)

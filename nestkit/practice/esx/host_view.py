@@ -1,0 +1,374 @@
+"""The host as the vSphere API shows it.
+
+Field meanings: vSphere Web Services API reference 8.0, data objects ``HostHardwareInfo``,
+``HostCapability``, ``HostNetworkInfo``, ``HostStorageDeviceInfo``. CPUID bits: Intel SDM volume
+2A and AMD APM volume 3 (VMX: leaf 1 ECX 5; SVM: leaf 80000001h ECX 2; NX: EDX 20; LM: EDX 29).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from nestkit.practice.esx.api import vim
+from nestkit.practice.esx.model import Host, PortGroup, Security, Switch
+from nestkit.practice.esx.vm_view import DATASTORE
+
+BUILD: Final = {"8.0.2.0": ("8.0.2", "22380479"), "6.0": ("6.0.0", "2494585")}
+BOOTED: Final = datetime.now(UTC)
+
+
+def about(host: Host) -> Any:
+    """``AboutInfo``. Says in name and vendor that this is a practice host."""
+    version, build = BUILD[host.api_version]
+    name = "VMware ESXi (nestkit practice host)"
+    return vim.AboutInfo(
+        name=name,
+        fullName=f"{name} {version} build-{build}",
+        vendor="nestkit (practice host, not VMware)",
+        version=version,
+        build=build,
+        localeVersion="INTL",
+        localeBuild="000",
+        osType="vmnix-x86",
+        productLineId="embeddedEsx",
+        apiType="HostAgent",
+        apiVersion=host.api_version,
+        instanceUuid=host.uuid,
+        licenseProductName="VMware ESX Server",
+        licenseProductVersion=version.partition(".")[0] + ".0",
+    )
+
+
+def _register(*bits: int) -> str:
+    """A 32-bit register as the API writes it: groups of four, highest bit first."""
+    text = "".join("1" if bit in bits else "0" for bit in range(31, -1, -1))
+    return ":".join(text[n : n + 4] for n in range(0, 32, 4))
+
+
+def cpu_features(host: Host) -> list[Any]:
+    """CPUID leaves 0, 1, 80000000h and 80000001h as far as nesting is concerned."""
+    intel = host.cpu_vendor == "intel"
+    zero = _register()
+    leaf1 = [0, 19, 20, 25] + ([5] if host.hw_virtualization and intel else [])
+    extended = [2] if host.hw_virtualization and not intel else []
+    flags = [11, 27, 29] + ([20] if host.nx else [])
+    rows = [
+        (0x0, zero, zero),
+        (0x1, _register(*leaf1), _register(0, 4, 5, 6, 8, 9, 23, 25, 26)),
+        (-0x80000000, zero, zero),
+        (-0x7FFFFFFF, _register(0, *extended), _register(*flags)),
+    ]
+    return [
+        vim.host.CpuIdInfo(level=level, vendor="", eax=zero, ebx=zero, ecx=ecx, edx=edx)
+        for level, ecx, edx in rows
+    ]
+
+
+def feature_capabilities(host: Host) -> list[Any]:
+    """``config.featureCapability``: what VMs may be given, as "0" or "1"."""
+    intel = host.cpu_vendor == "intel"
+    values = {
+        "cpuid.LM": True,
+        "cpuid.NX": host.nx,
+        "cpuid.VMX": host.hw_virtualization and intel,
+        "cpuid.SVM": host.hw_virtualization and not intel,
+        "hv.capable": host.hw_virtualization,
+    }
+    return [
+        vim.host.FeatureCapability(key=key, featureName=key, value=str(int(value)))
+        for key, value in values.items()
+    ]
+
+
+def nesting_supported(host: Host) -> bool:
+    """VMware requires VT-x with EPT or AMD-V with RVI to expose hardware virtualization."""
+    return host.hw_virtualization and host.nested_paging
+
+
+def capability(host: Host) -> Any:
+    """``HostSystem.capability``."""
+    info = vim.host.Capability()
+    info.rebootSupported = info.shutdownSupported = True
+    info.maintenanceModeSupported = True
+    info.vlanTaggingSupported = info.nicTeamingSupported = True
+    info.cpuMemoryResourceConfigurationSupported = True
+    info.featureCapabilitiesSupported = True
+    info.nestedHVSupported = nesting_supported(host)
+    info.cpuHwMmuSupported = host.nested_paging
+    info.maxSupportedVcpus = 768
+    return info
+
+
+def hardware(host: Host) -> Any:
+    """``HostSystem.hardware``."""
+    hz = host.mhz * 1_000_000
+    return vim.host.HardwareInfo(
+        systemInfo=vim.host.SystemInfo(vendor="nestkit", model="Practice host", uuid=host.uuid),
+        cpuInfo=vim.host.CpuInfo(
+            numCpuPackages=host.sockets,
+            numCpuCores=host.cores,
+            numCpuThreads=host.threads,
+            hz=hz,
+        ),
+        cpuPkg=[
+            vim.host.CpuPackage(
+                index=n,
+                vendor=host.cpu_vendor,
+                hz=hz,
+                busHz=100_000_000,
+                description=host.cpu_model,
+                threadId=list(range(n, host.threads, host.sockets)),
+                cpuFeature=cpu_features(host),
+            )
+            for n in range(host.sockets)
+        ],
+        memorySize=host.memory_gib * 2**30,
+        smcPresent=False,
+        cpuFeature=cpu_features(host),
+    )
+
+
+def runtime(host: Host) -> Any:
+    """``HostSystem.runtime``."""
+    return vim.host.RuntimeInfo(
+        connectionState="connected",
+        powerState="poweredOn",
+        inMaintenanceMode=host.maintenance_mode,
+        bootTime=BOOTED,
+    )
+
+
+def summary(host: Host, used_mb: int) -> Any:
+    """``HostSystem.summary``; ``used_mb`` is what running VMs hold."""
+    return vim.host.Summary(
+        host=vim.HostSystem("ha-host"),
+        hardware=vim.host.Summary.HardwareSummary(
+            vendor="nestkit",
+            model="Practice host",
+            uuid=host.uuid,
+            memorySize=host.memory_gib * 2**30,
+            cpuModel=host.cpu_model,
+            cpuMhz=host.mhz,
+            numCpuPkgs=host.sockets,
+            numCpuCores=host.cores,
+            numCpuThreads=host.threads,
+            numNics=len(host.nics),
+            numHBAs=1,
+        ),
+        runtime=runtime(host),
+        config=vim.host.Summary.ConfigSummary(
+            name=host.name, port=443, product=about(host), vmotionEnabled=False
+        ),
+        quickStats=vim.host.Summary.QuickStats(
+            overallCpuUsage=0, overallMemoryUsage=used_mb, uptime=60
+        ),
+        overallStatus="green",
+        rebootRequired=False,
+    )
+
+
+def _policy(security: Security) -> Any:
+    return vim.host.NetworkPolicy(
+        security=vim.host.NetworkPolicy.SecurityPolicy(
+            allowPromiscuous=security.promiscuous,
+            macChanges=security.mac_changes,
+            forgedTransmits=security.forged_transmits,
+        )
+    )
+
+
+def effective(group: PortGroup, switch: Switch) -> Security:
+    """What holds on a port group: its own settings, else its switch's."""
+    own, below = group.security, switch.security
+    return Security(
+        below.promiscuous if own.promiscuous is None else own.promiscuous,
+        below.mac_changes if own.mac_changes is None else own.mac_changes,
+        below.forged_transmits if own.forged_transmits is None else own.forged_transmits,
+    )
+
+
+def _switch_key(name: str) -> str:
+    return f"key-vim.host.VirtualSwitch-{name}"
+
+
+def _group_key(name: str) -> str:
+    return f"key-vim.host.PortGroup-{name}"
+
+
+def _nic_key(device: str) -> str:
+    return f"key-vim.host.PhysicalNic-{device}"
+
+
+def virtual_switches(switches: Iterable[Switch], groups: Iterable[PortGroup]) -> list[Any]:
+    """``config.network.vswitch``."""
+    groups = list(groups)
+    return [
+        vim.host.VirtualSwitch(
+            name=switch.name,
+            key=_switch_key(switch.name),
+            numPorts=switch.ports,
+            numPortsAvailable=switch.ports - 8,
+            mtu=switch.mtu,
+            portgroup=[_group_key(group.name) for group in groups if group.switch == switch.name],
+            pnic=[_nic_key(device) for device in switch.uplinks],
+            spec=vim.host.VirtualSwitch.Specification(
+                numPorts=switch.ports,
+                mtu=switch.mtu,
+                policy=_policy(switch.security),
+                bridge=vim.host.VirtualSwitch.BondBridge(nicDevice=list(switch.uplinks))
+                if switch.uplinks
+                else None,
+            ),
+        )
+        for switch in switches
+    ]
+
+
+def port_groups(switches: dict[str, Switch], groups: Iterable[PortGroup]) -> list[Any]:
+    """``config.network.portgroup``: own policy in ``spec``, effective in ``computedPolicy``."""
+    return [
+        vim.host.PortGroup(
+            key=_group_key(group.name),
+            vswitch=_switch_key(group.switch),
+            computedPolicy=_policy(effective(group, switches[group.switch])),
+            spec=vim.host.PortGroup.Specification(
+                name=group.name,
+                vlanId=group.vlan,
+                vswitchName=group.switch,
+                policy=_policy(group.security),
+            ),
+        )
+        for group in groups
+    ]
+
+
+def network(host: Host, switches: dict[str, Switch], groups: dict[str, PortGroup]) -> Any:
+    """``config.network`` and ``HostNetworkSystem.networkInfo``."""
+    return vim.host.NetworkInfo(
+        vswitch=virtual_switches(switches.values(), groups.values()),
+        portgroup=port_groups(switches, groups.values()),
+        pnic=[
+            vim.host.PhysicalNic(
+                key=_nic_key(nic.device),
+                device=nic.device,
+                pci=f"0000:{n + 2:02x}:00.0",
+                driver=nic.driver,
+                linkSpeed=vim.host.PhysicalNic.LinkSpeedDuplex(speedMb=nic.link_mbps, duplex=True)
+                if nic.link_mbps
+                else None,
+                spec=vim.host.PhysicalNic.Specification(),
+                wakeOnLanSupported=True,
+                mac=f"00:50:56:00:00:{n:02x}",
+            )
+            for n, nic in enumerate(host.nics)
+        ],
+        ipV6Enabled=True,
+    )
+
+
+def storage(host: Host) -> Any:
+    """``config.storageDevice``: adapters and local disks, each disk on an adapter of its bus."""
+    kinds = {
+        "sas": vim.host.SerialAttachedHba,
+        "scsi": vim.host.ParallelScsiHba,
+        "usb": vim.host.BlockHba,
+        "sata": vim.host.BlockHba,
+        "ide": vim.host.BlockHba,
+    }
+    adapters: list[Any] = []
+    targets: list[Any] = []
+    buses = list(dict.fromkeys(disk.bus for disk in host.disks))
+    for number, bus in enumerate(buses):
+        kind = kinds.get(bus, vim.host.BlockHba)
+        key = f"key-vim.host.{kind.__name__.rpartition('.')[2]}-vmhba{number}"
+        adapter = kind(
+            key=key,
+            device=f"vmhba{number}",
+            bus=number,
+            status="online",
+            model=f"Practice {bus.upper()} controller",
+            driver=f"practice_{bus}",
+        )
+        if bus == "sas":
+            adapter.nodeWorldWideName = f"{number:016x}"
+        adapters.append(adapter)
+        targets.append(
+            vim.host.ScsiTopology.Interface(
+                key=f"{key}-interface",
+                adapter=key,
+                target=[
+                    vim.host.ScsiTopology.Target(
+                        key=f"{key}-target-{n}",
+                        target=n,
+                        lun=[
+                            vim.host.ScsiTopology.Lun(
+                                key=f"{key}-lun-{n}", lun=0, scsiLun=_lun_key(n)
+                            )
+                        ],
+                    )
+                    for n, disk in enumerate(host.disks)
+                    if disk.bus == bus
+                ],
+            )
+        )
+    return vim.host.StorageDeviceInfo(
+        softwareInternetScsiEnabled=False,
+        hostBusAdapter=adapters,
+        scsiLun=[
+            vim.host.ScsiDisk(
+                key=_lun_key(n),
+                deviceName=f"/vmfs/devices/disks/practice.{n}",
+                devicePath=f"/vmfs/devices/disks/practice.{n}",
+                deviceType="disk",
+                uuid=f"{n:032x}",
+                canonicalName=f"practice.{n}",
+                displayName=disk.name,
+                lunType="disk",
+                vendor="ATA" if disk.bus == "sata" else disk.bus.upper(),
+                operationalState=["ok"],
+                capacity=vim.host.DiskDimensions.Lba(
+                    blockSize=512, block=round(disk.size_gib * 2**30) // 512
+                ),
+                ssd=disk.ssd,
+                localDisk=True,
+            )
+            for n, disk in enumerate(host.disks)
+        ],
+        scsiTopology=vim.host.ScsiTopology(adapter=targets),
+    )
+
+
+def _lun_key(number: int) -> str:
+    return f"key-vim.host.ScsiDisk-{number:032x}"
+
+
+def config(host: Host, switches: dict[str, Switch], groups: dict[str, PortGroup]) -> Any:
+    """``HostSystem.config``."""
+    return vim.host.ConfigInfo(
+        host=vim.HostSystem("ha-host"),
+        product=about(host),
+        network=network(host, switches, groups),
+        storageDevice=storage(host),
+        featureCapability=feature_capabilities(host),
+        hyperThread=vim.host.CpuSchedulerSystem.HyperThreadScheduleInfo(
+            available=host.threads > host.cores,
+            active=host.threads > host.cores,
+            config=True,
+        ),
+    )
+
+
+def datastore_summary(host: Host, used_gib: float) -> Any:
+    """The one datastore: on the last local disk."""
+    capacity = round(max(disk.size_gib for disk in host.disks) * 2**30) if host.disks else 0
+    return vim.Datastore.Summary(
+        datastore=vim.Datastore(DATASTORE),
+        name=DATASTORE,
+        url="/vmfs/volumes/practice",
+        capacity=capacity,
+        freeSpace=max(0, capacity - round(used_gib * 2**30)),
+        accessible=True,
+        type="VMFS",
+    )

@@ -1,0 +1,308 @@
+"""A VM as the vSphere API shows it: whole objects, and leaf values without building those.
+
+Field meanings: vSphere Web Services API reference 8.0, data objects ``VirtualMachineConfigInfo``,
+``VirtualMachineRuntimeInfo``, ``GuestInfo`` and ``VirtualMachineSummary``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from nestkit.practice.esx.api import vim
+from nestkit.practice.esx.model import Disk, Nic, NicModel, Vm
+
+Device = vim.vm.device
+POWER: Final = {"on": "poweredOn", "off": "poweredOff", "suspended": "suspended"}
+DATASTORE: Final = "datastore1"
+GUESTS: Final = {
+    "vmkernel5Guest": "VMware ESXi 5.x",
+    "vmkernel6Guest": "VMware ESXi 6.x",
+    "vmkernel65Guest": "VMware ESXi 6.5 or later",
+    "vmkernel7Guest": "VMware ESXi 7",
+    "vmkernel8Guest": "VMware ESXi 8 or later",
+}
+_CONTROLLERS: Final = {
+    "ide": (200, Device.VirtualIDEController, "IDE 0"),
+    "scsi": (1000, Device.ParaVirtualSCSIController, "SCSI controller 0"),
+    "sata": (15000, Device.VirtualAHCIController, "SATA controller 0"),
+    "nvme": (31000, Device.VirtualNVMEController, "NVME controller 0"),
+}
+NIC_TYPES: Final[dict[NicModel, Any]] = {
+    "vmxnet3": Device.VirtualVmxnet3,
+    "e1000e": Device.VirtualE1000e,
+    "e1000": Device.VirtualE1000,
+    "pcnet32": Device.VirtualPCNet32,
+}
+
+
+def network_moid(name: str) -> str:
+    """The managed object id of a port group's Network."""
+    return f"HaNetwork-{name}"
+
+
+def folder_of(vm: Vm) -> str:
+    """The VM's folder on the datastore; the id keeps equal names apart."""
+    safe = "".join(char if char.isalnum() or char in "-_. " else "_" for char in vm.name)
+    return f"[{DATASTORE}] {safe}-{vm.moid}"
+
+
+def _share(value: int) -> Any:
+    return vim.SharesInfo(shares=value, level="normal")
+
+
+def _controllers(vm: Vm) -> list[Any]:
+    made = [
+        Device.VirtualPCIController(
+            key=100, busNumber=0, deviceInfo=vim.Description(label="PCI controller 0", summary="")
+        )
+    ]
+    for bus in dict.fromkeys(["ide", *(disk.bus for disk in vm.disks)]):
+        key, kind, label = _CONTROLLERS[bus]
+        controller = kind(key=key, busNumber=0)
+        controller.deviceInfo = vim.Description(label=label, summary=label)
+        controller.device = [disk.key for disk in vm.disks if disk.bus == bus]
+        if bus == "scsi":
+            controller.sharedBus = "noSharing"
+            controller.hotAddRemove = True
+            controller.scsiCtlrUnitNumber = 7
+        made.append(controller)
+    return made
+
+
+def _disk(vm: Vm, disk: Disk, number: int) -> Any:
+    size = round(disk.size_gib * 2**30)
+    return Device.VirtualDisk(
+        key=disk.key,
+        deviceInfo=vim.Description(label=f"Hard disk {number + 1}", summary=f"{size // 1024:,} KB"),
+        backing=Device.VirtualDisk.FlatVer2BackingInfo(
+            fileName=f"{folder_of(vm)}/disk-{number}.vmdk",
+            datastore=vim.Datastore(DATASTORE),
+            diskMode="persistent",
+            thinProvisioned=True,
+        ),
+        controllerKey=_CONTROLLERS[disk.bus][0],
+        unitNumber=number,
+        capacityInKB=size // 1024,
+        capacityInBytes=size,
+    )
+
+
+def _nic(vm: Vm, nic: Nic, number: int) -> Any:
+    return NIC_TYPES[nic.model](
+        key=nic.key,
+        deviceInfo=vim.Description(label=f"Network adapter {number + 1}", summary=nic.network),
+        backing=Device.VirtualEthernetCard.NetworkBackingInfo(
+            deviceName=nic.network,
+            useAutoDetect=False,
+            network=vim.Network(network_moid(nic.network)),
+        ),
+        connectable=Device.VirtualDevice.ConnectInfo(
+            startConnected=nic.connected,
+            allowGuestControl=True,
+            connected=nic.connected and vm.power == "on",
+            status="ok" if vm.power == "on" else "untried",
+        ),
+        controllerKey=100,
+        unitNumber=7 + number,
+        addressType="generated",
+        macAddress=nic.mac,
+        wakeOnLanEnabled=True,
+    )
+
+
+def devices(vm: Vm) -> list[Any]:
+    """The VM's virtual devices."""
+    return [
+        *_controllers(vm),
+        *(_disk(vm, disk, n) for n, disk in enumerate(vm.disks)),
+        *(_nic(vm, nic, n) for n, nic in enumerate(vm.nics)),
+    ]
+
+
+def _allocation(reservation: int, shares: int) -> Any:
+    return vim.ResourceAllocationInfo(
+        reservation=reservation, expandableReservation=False, limit=-1, shares=_share(shares)
+    )
+
+
+def _tools_status(vm: Vm) -> str:
+    if vm.tools == "not installed":
+        return "toolsNotInstalled"
+    return "toolsOk" if vm.tools_running else "toolsNotRunning"
+
+
+def _tools_running(vm: Vm) -> str:
+    return "guestToolsRunning" if vm.tools_running else "guestToolsNotRunning"
+
+
+def _tools_version(vm: Vm) -> str:
+    # ESXi as a guest brings its own Tools, which the host reports as unmanaged
+    return "guestToolsNotInstalled" if vm.tools == "not installed" else "guestToolsUnmanaged"
+
+
+def guest_name(vm: Vm) -> str:
+    """The configured guest type in words."""
+    return GUESTS.get(vm.guest_id, vm.guest_id)
+
+
+def config(vm: Vm) -> Any:
+    """``VirtualMachine.config``."""
+    path = folder_of(vm)
+    return vim.vm.ConfigInfo(
+        changeVersion=vm.change_version,
+        modified=vm.modified,
+        name=vm.name,
+        guestFullName=guest_name(vm),
+        version=f"vmx-{vm.hardware_version:02d}",
+        uuid=vm.uuid,
+        instanceUuid=vm.instance_uuid,
+        template=False,
+        guestId=vm.guest_id,
+        alternateGuestName="",
+        annotation=vm.annotation,
+        files=vim.vm.FileInfo(vmPathName=f"{path}/vm.vmx", logDirectory=path),
+        flags=vim.vm.FlagInfo(vbsEnabled=vm.vbs, vvtdEnabled=vm.vvtd, enableLogging=True),
+        defaultPowerOps=vim.vm.DefaultPowerOpInfo(
+            powerOffType="soft", suspendType="hard", resetType="soft"
+        ),
+        hardware=vim.vm.VirtualHardware(
+            numCPU=vm.cpu_count,
+            numCoresPerSocket=vm.cores_per_socket,
+            memoryMB=vm.memory_mb,
+            device=devices(vm),
+        ),
+        cpuAllocation=_allocation(vm.cpu_reservation_mhz, 1000 * vm.cpu_count),
+        memoryAllocation=_allocation(vm.reservation_mb, 10 * vm.memory_mb),
+        memoryHotAddEnabled=vm.memory_hot_add,
+        cpuHotAddEnabled=vm.cpu_hot_add,
+        cpuHotRemoveEnabled=False,
+        extraConfig=[vim.option.OptionValue(key=k, value=v) for k, v in vm.extra.items()],
+        bootOptions=vim.vm.BootOptions(efiSecureBootEnabled=vm.secure_boot),
+        firmware=vm.firmware,
+        memoryReservationLockedToMax=vm.reservation_locked,
+        nestedHVEnabled=vm.nested,
+        vPMCEnabled=False,
+    )
+
+
+def runtime(vm: Vm) -> Any:
+    """``VirtualMachine.runtime``."""
+    return vim.vm.RuntimeInfo(
+        host=vim.HostSystem("ha-host"),
+        connectionState="connected",
+        powerState=POWER[vm.power],
+        faultToleranceState="notConfigured",
+        toolsInstallerMounted=False,
+        bootTime=vm.boot_time,
+        maxCpuUsage=2000 * vm.cpu_count,
+        maxMemoryUsage=vm.memory_mb,
+        numMksConnections=0,
+        recordReplayState="inactive",
+        onlineStandby=False,
+        consolidationNeeded=False,
+    )
+
+
+def guest(vm: Vm) -> Any:
+    """``VirtualMachine.guest``."""
+    info = vim.vm.GuestInfo(
+        toolsStatus=_tools_status(vm),
+        toolsVersionStatus=_tools_version(vm),
+        toolsVersionStatus2=_tools_version(vm),
+        toolsRunningStatus=_tools_running(vm),
+        guestState="running" if vm.tools_running else "notRunning",
+        guestOperationsReady=vm.tools_running,
+        guestStateChangeSupported=vm.tools_running,
+    )
+    if vm.tools_running:
+        info.guestId, info.guestFullName = vm.guest_id, guest_name(vm)
+        info.guestFamily = "otherGuestFamily"
+        info.hostName = f"vm-{vm.moid}"
+    return info
+
+
+def summary(vm: Vm) -> Any:
+    """``VirtualMachine.summary``."""
+    return vim.vm.Summary(
+        vm=vim.VirtualMachine(vm.moid),
+        runtime=runtime(vm),
+        guest=vim.vm.Summary.GuestSummary(
+            toolsStatus=_tools_status(vm),
+            toolsVersionStatus=_tools_version(vm),
+            toolsVersionStatus2=_tools_version(vm),
+            toolsRunningStatus=_tools_running(vm),
+        ),
+        config=vim.vm.Summary.ConfigSummary(
+            name=vm.name,
+            template=False,
+            vmPathName=f"{folder_of(vm)}/vm.vmx",
+            memorySizeMB=vm.memory_mb,
+            cpuReservation=vm.cpu_reservation_mhz,
+            memoryReservation=vm.reservation_mb,
+            numCpu=vm.cpu_count,
+            numEthernetCards=len(vm.nics),
+            numVirtualDisks=len(vm.disks),
+            uuid=vm.uuid,
+            instanceUuid=vm.instance_uuid,
+            guestId=vm.guest_id,
+            guestFullName=guest_name(vm),
+            annotation=vm.annotation,
+            hwVersion=f"vmx-{vm.hardware_version:02d}",
+        ),
+        quickStats=vim.vm.Summary.QuickStats(guestHeartbeatStatus=_heartbeat(vm)),
+        overallStatus="green",
+    )
+
+
+def _heartbeat(vm: Vm) -> str:
+    return "green" if vm.tools_running else "gray"
+
+
+def capability(vm: Vm, nesting: bool) -> Any:
+    """``VirtualMachine.capability``: what this VM can be set to on this host."""
+    info = vim.vm.Capability()
+    info.memoryReservationLockSupported = True
+    info.bootOptionsSupported = True
+    info.nestedHVSupported = nesting
+    info.multipleCoresPerSocketSupported = True
+    return info
+
+
+# Leaf properties read straight from the model; a test holds them equal to the whole objects.
+LEAVES: Final[dict[str, Callable[[Vm], Any]]] = {
+    "name": lambda vm: vm.name,
+    "config.name": lambda vm: vm.name,
+    "config.changeVersion": lambda vm: vm.change_version,
+    "config.uuid": lambda vm: vm.uuid,
+    "config.instanceUuid": lambda vm: vm.instance_uuid,
+    "config.version": lambda vm: f"vmx-{vm.hardware_version:02d}",
+    "config.guestId": lambda vm: vm.guest_id,
+    "config.guestFullName": guest_name,
+    "config.firmware": lambda vm: vm.firmware,
+    "config.template": lambda vm: False,
+    "config.annotation": lambda vm: vm.annotation,
+    "config.nestedHVEnabled": lambda vm: vm.nested,
+    "config.cpuHotAddEnabled": lambda vm: vm.cpu_hot_add,
+    "config.memoryHotAddEnabled": lambda vm: vm.memory_hot_add,
+    "config.memoryReservationLockedToMax": lambda vm: vm.reservation_locked,
+    "config.hardware.numCPU": lambda vm: vm.cpu_count,
+    "config.hardware.numCoresPerSocket": lambda vm: vm.cores_per_socket,
+    "config.hardware.memoryMB": lambda vm: vm.memory_mb,
+    "runtime.powerState": lambda vm: vim.VirtualMachine.PowerState(POWER[vm.power]),
+    "runtime.connectionState": lambda vm: vim.VirtualMachine.ConnectionState("connected"),
+    "guest.toolsRunningStatus": _tools_running,
+    "guest.toolsVersionStatus2": _tools_version,
+    "guest.guestState": lambda vm: "running" if vm.tools_running else "notRunning",
+    "summary.config.name": lambda vm: vm.name,
+    "summary.config.instanceUuid": lambda vm: vm.instance_uuid,
+    "summary.config.uuid": lambda vm: vm.uuid,
+    "summary.config.memorySizeMB": lambda vm: vm.memory_mb,
+    "summary.config.memoryReservation": lambda vm: vm.reservation_mb,
+    "summary.config.numCpu": lambda vm: vm.cpu_count,
+    "summary.config.numEthernetCards": lambda vm: len(vm.nics),
+    "summary.config.numVirtualDisks": lambda vm: len(vm.disks),
+    "summary.config.guestId": lambda vm: vm.guest_id,
+    "summary.config.template": lambda vm: False,
+    "summary.runtime.powerState": lambda vm: vim.VirtualMachine.PowerState(POWER[vm.power]),
+}

@@ -1,0 +1,118 @@
+"""What a practice host can be told to do wrong."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from nestkit.errors import PracticeError
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """Faults on request; 0 is off.
+
+    Parameters
+    ----------
+    slow_task
+        Tasks that change something take this many seconds.
+    slow_answer
+        Every answer takes this many seconds.
+    drop_after
+        Once, the connection breaks during the call after this many calls.
+    drop_answer
+        Once, the connection breaks when the call after this many calls *has been carried out*.
+    expire_after
+        Once, the session ends after this many calls.
+    task_fails
+        So many of the next tasks that change something fail.
+    no_permission
+        The user may change nothing.
+    shutdown_hangs
+        Guests that are asked to shut down do not.
+    tools_after
+        VMware Tools run this many seconds after power-on.
+    """
+
+    slow_task: float = 0.0
+    slow_answer: float = 0.0
+    drop_after: int = 0
+    drop_answer: int = 0
+    expire_after: int = 0
+    task_fails: int = 0
+    no_permission: int = 0
+    shutdown_hangs: int = 0
+    tools_after: float = 1.0
+
+    def to_json(self) -> dict[str, Any]:
+        """The faults as JSON values."""
+        return asdict(self)
+
+
+def parse(given: Mapping[str, Any] | str | None, *, over: Faults | None = None) -> Faults:
+    """Faults from a mapping or from text such as ``"slow_task=3,drop_after=5"``.
+
+    Raises
+    ------
+    PracticeError
+        There is no such fault, or its value is no number from 0 on.
+    """
+    base = over or Faults()
+    if not given:
+        return base
+    if isinstance(given, str):
+        pairs = [part.partition("=") for part in given.split(",") if part.strip()]
+        given = {name.strip(): value.strip() or "1" for name, _, value in pairs}
+    known = {field.name: field.type for field in fields(Faults)}
+    changes: dict[str, Any] = {}
+    for name, value in given.items():
+        if name not in known:
+            raise PracticeError(
+                f"there is no fault {name!r}", remedy="use some of " + ", ".join(known)
+            )
+        try:
+            number = float(value) if known[name] == "float" else int(value)
+        except (TypeError, ValueError):
+            number = -1
+        if not 0 <= number <= 86_400:
+            raise PracticeError(
+                f"the fault {name} cannot be {value!r}", remedy="give a number from 0 to 86400"
+            )
+        changes[name] = number
+    return replace(base, **changes)
+
+
+class Switchboard:
+    """The faults in force and the countdowns they need. Safe to use from many threads."""
+
+    def __init__(self, faults: Faults) -> None:
+        self._lock = threading.Lock()
+        self.set(faults)
+
+    def set(self, faults: Faults) -> None:
+        """Put other faults in force; countdowns start anew."""
+        with self._lock:
+            self.now = faults
+            self._left = {
+                name: getattr(faults, name)
+                for name in ("drop_after", "drop_answer", "expire_after", "task_fails")
+            }
+
+    def due(self, name: str) -> bool:
+        """Count one call; true once, on the call after as many as were asked for."""
+        with self._lock:
+            left: float = self._left[name]
+            if left <= 0:
+                return False
+            self._left[name] = left - 1 if left > 1 else -1
+            return left == 1
+
+    def spend(self, name: str) -> bool:
+        """Take one of a number of failures."""
+        with self._lock:
+            if self._left[name] <= 0:
+                return False
+            self._left[name] -= 1
+            return True

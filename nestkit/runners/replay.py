@@ -1,0 +1,243 @@
+"""Runners that play back what programs said: a recorded lab, without booting anything.
+
+A recording holds every command that was run in each layer, with its output and its times as they
+were. Playing it back goes through the same parsers and rules as the live run did.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from collections import defaultdict, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from nestkit.errors import RunError
+from nestkit.facts import Unknown
+from nestkit.runners.base import ExecResult, LayerFacts, Runner
+
+RECORDING_SCHEMA: Final = 1
+_REMEDY: Final = "record it again, or use an undamaged copy"
+
+
+def facts_to_json(facts: LayerFacts) -> dict[str, Any]:
+    """Layer facts as JSON values; an unknown fact becomes ``{"unknown": reason}``."""
+    data = {name: getattr(facts, name) for name in LayerFacts.__slots__}
+    for name, value in data.items():
+        if isinstance(value, Unknown):
+            data[name] = {"unknown": value.reason}
+        elif isinstance(value, tuple):
+            data[name] = list(value)
+        elif isinstance(value, Mapping):
+            data[name] = dict(sorted(value.items()))
+    return data
+
+
+def facts_from_json(data: Mapping[str, Any]) -> LayerFacts:
+    """Layer facts from JSON values."""
+    values = dict(data)
+    for name, value in values.items():
+        if isinstance(value, dict) and set(value) == {"unknown"} and name != "extra":
+            values[name] = Unknown(value["unknown"])
+        elif isinstance(value, list):
+            values[name] = tuple(value)
+    return LayerFacts(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One command and what came of it."""
+
+    argv: tuple[str, ...]
+    result: ExecResult
+
+
+class Recorder:
+    """A runner that passes everything on to another one and remembers it."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+        self._facts: LayerFacts | None = None
+        self.calls: list[Call] = []
+
+    @property
+    def layer(self) -> str:
+        """Which layer."""
+        return self._runner.layer
+
+    @property
+    def os(self) -> Literal["linux", "windows"]:
+        """The layer's operating system."""
+        return self._runner.os
+
+    def run(
+        self, argv: Sequence[str], *, timeout: float, env: Mapping[str, str] | None = None
+    ) -> ExecResult:
+        """Run a program in the layer, and remember what it said."""
+        result = self._runner.run(argv, timeout=timeout, env=env)
+        self.calls.append(Call(tuple(argv), result))
+        return result
+
+    def put(self, src: Path, dst: str) -> None:
+        """Copy a file into the layer; not remembered."""
+        self._runner.put(src, dst)
+
+    def get(self, src: str, dst: Path) -> None:
+        """Copy a file out of the layer; not remembered."""
+        self._runner.get(src, dst)
+
+    def facts(self) -> LayerFacts:
+        """Facts of the layer, as first read."""
+        if self._facts is None:
+            self._facts = self._runner.facts()
+        return self._facts
+
+    def close(self) -> None:
+        """Let go of the layer."""
+        self._runner.close()
+
+
+class ReplayRunner:
+    """A layer that says again what it said when it was recorded, each answer once."""
+
+    origin: Final = "recorded"
+
+    def __init__(self, facts: LayerFacts, calls: Sequence[Call]) -> None:
+        self._facts = facts
+        self._answers: defaultdict[tuple[str, ...], deque[ExecResult]] = defaultdict(deque)
+        for call in calls:
+            self._answers[call.argv].append(call.result)
+
+    @property
+    def layer(self) -> str:
+        """Which layer."""
+        return self._facts.layer
+
+    @property
+    def os(self) -> Literal["linux", "windows"]:
+        """The layer's operating system."""
+        return "linux"
+
+    def run(
+        self, argv: Sequence[str], *, timeout: float, env: Mapping[str, str] | None = None
+    ) -> ExecResult:
+        """What this command said next.
+
+        Raises
+        ------
+        RunError
+            If it was not run, or not as often, when the layer was recorded.
+        """
+        answers = self._answers[tuple(argv)]
+        if not answers:
+            raise RunError(
+                f"the recording of {self.layer} has no further answer to {' '.join(argv)!r}",
+                remedy="replay it as it was recorded, `nk.benchmark.replay(file)`, or boot a lab",
+            )
+        return answers.popleft()
+
+    def put(self, src: Path, dst: str) -> None:
+        """Refused: a recording has no files."""
+        raise RunError(
+            f"{src} cannot be copied into a recorded layer", remedy="boot a lab: nk.lab.up()"
+        )
+
+    def get(self, src: str, dst: Path) -> None:
+        """Refused: a recording has no files."""
+        raise RunError(
+            f"{src} cannot be copied out of a recorded layer", remedy="boot a lab: nk.lab.up()"
+        )
+
+    def facts(self) -> LayerFacts:
+        """Facts of the layer, as they were."""
+        return self._facts
+
+    def close(self) -> None:
+        """Forget the answers that are left."""
+        self._answers.clear()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """Layers as recorded, and what the one who recorded them wants to be known."""
+
+    about: Mapping[str, Any]
+    facts: tuple[LayerFacts, ...]
+    calls: tuple[tuple[Call, ...], ...] = field(repr=False)  # one tuple a layer
+
+    @classmethod
+    def of(cls, recorders: Sequence[Recorder], about: Mapping[str, Any]) -> Recording:
+        """What some recorders remember."""
+        return cls(
+            about=about,
+            facts=tuple(r.facts() for r in recorders),
+            calls=tuple(tuple(r.calls) for r in recorders),
+        )
+
+    def runners(self) -> list[ReplayRunner]:
+        """Fresh runners, one a layer, each at its beginning."""
+        pairs = zip(self.facts, self.calls, strict=True)
+        return [ReplayRunner(facts, calls) for facts, calls in pairs]
+
+    def save(self, path: str | Path) -> Path:
+        """Write a gzip-compressed JSON file; the same recording gives the same bytes."""
+        data = {
+            "schema": RECORDING_SCHEMA,
+            "about": dict(self.about),
+            "layers": [
+                {
+                    "facts": facts_to_json(facts),
+                    "calls": [{"argv": list(c.argv), **asdict(c.result)} for c in calls],
+                }
+                for facts, calls in zip(self.facts, self.calls, strict=True)
+            ],
+        }
+        # escaped: output that is no UTF-8 is held as surrogates, which no file could take
+        text = json.dumps(data, sort_keys=True, allow_nan=False)
+        path = Path(path)
+        try:
+            path.write_bytes(gzip.compress(text.encode("ascii"), mtime=0))
+        except OSError as error:
+            raise RunError(
+                f"{path} cannot be written: {error.strerror}",
+                remedy="name a file in a folder you can write to",
+            ) from error
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path) -> Recording:
+        """Read a recording.
+
+        Raises
+        ------
+        RunError
+            If the file is missing, damaged, of another schema or no recording.
+        """
+        try:
+            data = json.loads(gzip.decompress(Path(path).read_bytes()))
+        except FileNotFoundError as error:
+            raise RunError(f"there is no {path}", remedy="check the path") from error
+        except (OSError, EOFError, ValueError, zlib.error) as error:
+            raise RunError(f"{path} is damaged or no recording: {error}", remedy=_REMEDY) from error
+        schema = data.get("schema") if isinstance(data, dict) else None
+        if schema != RECORDING_SCHEMA:
+            raise RunError(
+                f"{path} has schema {schema!r}, this nestkit reads {RECORDING_SCHEMA}",
+                remedy="upgrade nestkit to read it",
+            )
+        try:
+            return cls(
+                about=dict(data["about"]),
+                facts=tuple(facts_from_json(item["facts"]) for item in data["layers"]),
+                calls=tuple(
+                    tuple(
+                        Call(tuple(call.pop("argv")), ExecResult(**call)) for call in item["calls"]
+                    )
+                    for item in data["layers"]
+                ),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise RunError(f"{path} is no whole recording: {error}", remedy=_REMEDY) from error

@@ -1,0 +1,59 @@
+"""What the writers share: the header, and one description per step."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from nestkit.errors import PlanError
+from nestkit.plans import Plan, Step
+
+#: what a port group's setting is called in each place: field, words for people, PowerCLI
+POLICIES: Final = {
+    "promiscuous": ("allowPromiscuous", "Promiscuous mode", "AllowPromiscuous"),
+    "forged_transmits": ("forgedTransmits", "Forged transmits", "ForgedTransmits"),
+    "mac_changes": ("macChanges", "MAC address changes", "MacChanges"),
+}
+
+_POWER: Final = {
+    "shutdown_guest": "Shut the guest down and wait until the VM is off",
+    "power_off": "Power the VM off, which pulls the plug",
+    "power_on": "Start the VM",
+}
+
+
+def header(plan: Plan) -> list[str]:
+    """What the text does, where, and what it has not been through."""
+    return [
+        f'Prepares VM "{plan.vm.name}" (instance UUID {plan.vm.id}) to host a hypervisor.',
+        f'Host: "{plan.host_name}" ({plan.host}).',
+        "Made for a practice host: a model, no proof for a real one."
+        if plan.is_practice
+        else "Made for a real host.",
+        f"Written by nestkit from plan {plan.digest[:16]}; this text has not been run on a real "
+        "host. Read it before you run it.",
+        *(f"Left alone: {note}" for note in plan.notes),
+    ]
+
+
+def describe(step: Step) -> str:
+    """The step in words."""
+    what = _POWER.get(step.op) or {
+        "nested_hv": "Expose hardware-assisted virtualization to the guest",
+        "cpu": "Set the number of virtual CPUs",
+        "memory": "Set the memory and its reservation, in MiB",
+        "security": f'Set the security policy of port group "{step.target.name}"',
+    }.get(step.property, step.property)
+    return f"{what}: {step.why}" if step.why else what
+
+
+def changed_policies(step: Step) -> dict[str, str]:
+    """The settings of a "security" step that differ from what was there."""
+    return {name: value for name, value in step.after.items() if step.before.get(name) != value}
+
+
+def unknown_step(step: Step, kind: str) -> PlanError:
+    """The error for a step that a kind of script cannot express."""
+    return PlanError(
+        f"step {step.id}: {step.op} of {step.property!r} cannot be written as {kind}",
+        remedy="apply the plan with `nestkit apply`, or use another kind of script",
+    )

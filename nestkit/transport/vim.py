@@ -1,0 +1,285 @@
+"""A session with a vSphere API: verified TLS, one login, bulk reads of leaf properties.
+
+pyVmomi supplies the types and the SOAP; how to connect, whom to trust, when to log in again
+and how to read are decided here. One session has its own stub and service instance: no global.
+pyVmomi is imported when a session starts, not before.
+"""
+
+from __future__ import annotations
+
+import importlib
+import time
+import xml.parsers.expat
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from typing import Any, Final, TypeVar
+
+from nestkit.addresses import Address
+from nestkit.credentials import Secret
+from nestkit.errors import (
+    ConnectionFailed,
+    CredentialsError,
+    DeadlineExceeded,
+    HostRefused,
+    NestkitError,
+    NotFound,
+    SessionExpired,
+    TrustError,
+)
+from nestkit.facts import Unknown
+from nestkit.transport.tls import Trust, TrustedConnection, establish
+from nestkit.transport.vim_errors import dropped, translate
+from nestkit.transport.vim_version import negotiate
+
+REQUEST_TIMEOUT_S: Final = 60.0
+PAGE: Final = 500
+T = TypeVar("T")
+
+
+def load(module: str = "pyVmomi") -> Any:
+    """pyVmomi, imported when first needed; untyped, for its stubs know but a part of it."""
+    return importlib.import_module(module)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The properties of one managed object."""
+
+    ref: Any
+    values: dict[str, Any] = field(default_factory=dict)
+    missing: dict[str, Unknown] = field(default_factory=dict)
+
+    def fact(self, path: str) -> Any:
+        """The value, or an Unknown that says why there is none."""
+        if path in self.missing:
+            return self.missing[path]
+        return self.values.get(path, Unknown(f"the host does not report {path}"))
+
+    def get(self, path: str, default: Any) -> Any:
+        """The value, or the default where the host left an optional property out."""
+        return self.missing.get(path, self.values.get(path, default))
+
+
+class VimSession:
+    """A logged-in session. Make it with :func:`open_session`."""
+
+    def __init__(self, address: Address, trust: Trust, secret: Secret, version: str) -> None:
+        self.address = address
+        self._secret = secret
+        self._stub = load("pyVmomi.SoapAdapter").SoapStubAdapter(
+            host=address.host, port=address.port, path="/sdk", version=version
+        )
+        self._stub.scheme = TrustedConnection
+        self._stub.schemeArgs = {"trust": trust, "timeout": REQUEST_TIMEOUT_S}
+        service = load().vim.ServiceInstance("ServiceInstance", self._stub)
+        self.content: Any = self.call(service.RetrieveContent, "reading what the service offers")
+        self._login()
+
+    @property
+    def place(self) -> str:
+        """Where this session goes, for messages."""
+        return f"{self.address.host}:{self.address.port}"
+
+    def call(self, do: Callable[[], T], doing: str, *, write: bool = False) -> T:
+        """Make one call of the API.
+
+        A read whose connection drops is made once more. A write never is: nobody knows
+        whether it was done. A session that has expired is established again, once.
+
+        Raises
+        ------
+        NestkitError
+            The fault or the lost connection, translated. It refers to nothing of the call, so
+            that no traceback can show what was sent.
+        """
+        if write:
+            # a kept connection may have died unnoticed; a new one shows it before the request
+            self._stub.DropConnections()
+        renewed = retried = False
+        while True:
+            result, failure = self._attempt(do, doing, write=write)
+            if failure is None:
+                return result  # type: ignore[return-value]
+            if isinstance(failure, SessionExpired) and not renewed:
+                renewed = True
+                self._login()
+            elif isinstance(failure, ConnectionFailed) and not (
+                write or retried or isinstance(failure, SessionExpired)
+            ):
+                retried = True
+            elif isinstance(failure, SessionExpired):
+                raise SessionExpired(
+                    f"the session with {self.place} ended, and the new one is refused as well",
+                    remedy="connect again; if it stays so, look at the host's session limit",
+                )
+            else:
+                raise failure
+
+    def _attempt(
+        self, do: Callable[[], T], doing: str, *, write: bool
+    ) -> tuple[T | None, NestkitError | None]:
+        """The result, or the failure: for the caller to raise, out of its cause's reach."""
+        try:
+            return do(), None
+        except load().vmodl.MethodFault as error:
+            return None, translate(error, doing)
+        except TrustError as error:
+            return None, error
+        except (OSError, HTTPException) as error:
+            return None, dropped(self.place, str(error) or type(error).__name__, write=write)
+        except xml.parsers.expat.ExpatError as error:
+            return None, dropped(self.place, f"the answer is cut off: {error}", write=write)
+
+    def _login(self) -> None:
+        manager = self.content.sessionManager
+        user, secret = self.address.user, self._secret
+
+        def log_in() -> None:
+            manager.Login(user, secret.reveal(), None)
+
+        self._stub.cookie = ""  # a session that still holds would be taken for a wrong password
+        doing = f"logging in to {self.place} as {user!r}"
+        _, failure = self._attempt(log_in, doing, write=False)
+        if isinstance(failure, ConnectionFailed):
+            _, failure = self._attempt(log_in, doing, write=False)
+        if isinstance(failure, CredentialsError):
+            failure = CredentialsError(
+                f"{self.place} refused the password of {user!r} (from {secret.origin})",
+                remedy=failure.remedy,
+            )
+        if failure is not None:
+            raise failure
+
+    def retrieve(self, kind: Any, paths: Iterable[str], objects: Sequence[Any]) -> list[Row]:
+        """Leaf properties of the given managed objects, in one call, paged.
+
+        A property that the user may not read, or that cannot be told, becomes Unknown.
+        """
+        if not objects:
+            return []
+        query = load().vmodl.query.PropertyCollector
+        spec = query.FilterSpec(
+            objectSet=[query.ObjectSpec(obj=item) for item in objects],
+            propSet=[query.PropertySpec(type=kind, all=False, pathSet=list(paths))],
+        )
+        return self._pages(spec, kind.__name__)
+
+    def retrieve_all(self, kind: Any, paths: Iterable[str]) -> list[Row]:
+        """Leaf properties of every object of a kind in the inventory, in one call, paged."""
+        try:
+            return self._list(kind, list(paths))
+        except (HostRefused, NotFound):
+            # when a session ends on the way, its view and the page that came next go with it
+            return self._list(kind, list(paths))
+
+    def _list(self, kind: Any, paths: list[str]) -> list[Row]:
+        vim, query = load().vim, load().vmodl.query.PropertyCollector
+        doing = f"listing every {_short(kind.__name__)}"
+        view = self.call(
+            lambda: self.content.viewManager.CreateContainerView(
+                self.content.rootFolder, [kind], True
+            ),
+            doing,
+        )
+        try:
+            follow = query.TraversalSpec(
+                name="view", path="view", skip=False, type=vim.view.ContainerView
+            )
+            spec = query.FilterSpec(
+                objectSet=[query.ObjectSpec(obj=view, skip=True, selectSet=[follow])],
+                propSet=[query.PropertySpec(type=kind, all=False, pathSet=paths)],
+            )
+            return self._pages(spec, kind.__name__)
+        finally:
+            self._attempt(view.DestroyView, doing, write=False)  # the session's end does it too
+
+    def _pages(self, spec: Any, kind: str) -> list[Row]:
+        collector = self.content.propertyCollector
+        options = load().vmodl.query.PropertyCollector.RetrieveOptions(maxObjects=PAGE)
+        doing = f"reading properties of {_short(kind)}"
+        page = self.call(lambda: _signed_in(collector.RetrievePropertiesEx([spec], options)), doing)
+        rows: list[Row] = []
+        while page is not None:
+            rows += [_row(item) for item in page.objects]
+            token = page.token
+            if not token:
+                break
+            page = self.call(
+                lambda token=token: _signed_in(collector.ContinueRetrievePropertiesEx(token)),  # type: ignore[misc]
+                doing,
+            )
+        return rows
+
+    def wait(self, task: Any, deadline_s: float, doing: str) -> None:
+        """Return when the task has succeeded.
+
+        Raises
+        ------
+        DeadlineExceeded
+            It still runs after ``deadline_s`` seconds. It is not cancelled.
+        NestkitError
+            It failed: its fault, translated.
+        """
+        until = time.monotonic() + deadline_s
+        pause = 0.05
+        while True:
+            (row,) = self.retrieve(load().vim.Task, ("info.state", "info.error"), [task])
+            state = row.fact("info.state")
+            if state == "success":
+                return
+            if state == "error":
+                raise translate(row.values.get("info.error"), doing)
+            if time.monotonic() >= until:
+                raise DeadlineExceeded(
+                    f"{doing}: the host's task is still {state} after {deadline_s:g} s; "
+                    "it was not cancelled",
+                    remedy="look at the host's task list; when the task has ended, go on",
+                )
+            time.sleep(pause)
+            pause = min(pause * 1.5, 1.0)
+
+    def close(self) -> None:
+        """Log out and hang up. Safe to call twice."""
+        manager = self.content.sessionManager
+        self._attempt(manager.Logout, "logging out", write=False)
+        self._stub.DropConnections()
+
+
+def open_session(address: Address, secret: Callable[[], Secret]) -> VimSession:
+    """Judge the peer, see that it is a vSphere API that is new enough, log in.
+
+    ``secret`` is asked only after the peer was found to be what it should be.
+
+    Raises
+    ------
+    TrustError, ConnectionFailed, CredentialsError
+        See :func:`nestkit.transport.tls.establish`; not vSphere; too old; wrong password.
+    """
+    trust = establish(address)
+    version = negotiate(address, trust)
+    return VimSession(address, trust, secret(), version)
+
+
+def _short(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
+def _signed_in(page: Any) -> Any:
+    """The page, unless it shows that the session has ended: reading is allowed to anybody."""
+    for item in page.objects if page is not None else ():
+        for entry in item.missingSet or ():
+            if _short(type(entry.fault.fault).__name__) == "NotAuthenticated":
+                raise entry.fault.fault
+    return page
+
+
+def _row(item: Any) -> Row:
+    values = {prop.name: prop.val for prop in item.propSet}
+    missing = {}
+    for entry in item.missingSet or []:
+        fault = entry.fault.fault
+        name = _short(type(fault).__name__)
+        reason = "the user may not read it" if name == "NoPermission" else f"the host says {name}"
+        missing[entry.path] = Unknown(reason)
+    return Row(item.obj, values, missing)

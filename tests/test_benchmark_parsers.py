@@ -1,0 +1,129 @@
+"""What the tools print: real outputs, the same cut off anywhere, and outputs that lie."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nestkit.benchmark.parsers import (
+    Reading,
+    parse_fio_read,
+    parse_probe,
+    parse_sysbench_cpu,
+    shorten,
+)
+from nestkit.errors import RunError
+
+DATA = Path(__file__).parent / "data"
+REAL: dict[str, tuple[Callable[[str], Reading], str]] = {
+    path.name: (parse, path.read_text(encoding="utf-8"))
+    for pattern, parse in (
+        ("sysbench-cpu-*.txt", parse_sysbench_cpu),
+        ("fio-*-randread.json", parse_fio_read),
+        ("probe-exit*.txt", parse_probe),
+    )
+    for path in sorted(DATA.glob(pattern))
+}
+
+
+def test_there_is_a_real_output_of_every_tool() -> None:
+    assert {name.split("-")[0] for name in REAL} == {"sysbench", "fio", "probe"}
+
+
+def test_sysbench_is_read_as_it_prints() -> None:
+    reading = REAL["sysbench-cpu-1.0.20.txt"][0](REAL["sysbench-cpu-1.0.20.txt"][1])
+    assert reading.operations == 300
+    assert reading.value == pytest.approx(reading.operations / reading.elapsed_s, rel=0.01)
+
+
+def test_fio_is_read_as_it_prints() -> None:
+    parse, text = REAL["fio-3.33-randread.json"]
+    read = json.loads(text)["jobs"][0]["read"]
+    reading = parse(text)
+    assert reading.value == read["iops"]
+    assert reading.elapsed_s == read["runtime"] / 1000
+    assert reading.operations / reading.elapsed_s == pytest.approx(reading.value, rel=0.01)
+
+
+def test_fio_may_say_something_before_its_json() -> None:
+    parse, text = REAL["fio-3.33-randread.json"]
+    note = "note: both iodepth >= 1 and synchronous I/O engine are selected\n"
+    assert parse(note + text) == parse(text)
+
+
+def test_the_probe_is_read_as_it_prints() -> None:
+    reading = parse_probe("ops 29951\nns_per_op 6690.221\n")
+    assert reading == Reading(value=6690.221, operations=29951, elapsed_s=29951 * 6690.221 / 1e9)
+    assert parse_probe(REAL["probe-exit.txt"][1]).elapsed_s == pytest.approx(0.2, rel=0.05)
+
+
+@pytest.mark.parametrize("name", REAL)
+@given(data=st.data())
+def test_an_output_cut_off_is_an_error_or_still_right(name: str, data: st.DataObject) -> None:
+    parse, text = REAL[name]
+    cut = text[: data.draw(st.integers(0, len(text) - 1))]
+    try:
+        assert parse(cut) == parse(text)
+    except RunError as error:
+        assert error.remedy
+        assert len(error.message) < 300
+    else:
+        assert len(cut) > len(text) * 0.8
+
+
+@pytest.mark.parametrize("parse", [parse_sysbench_cpu, parse_fio_read, parse_probe])
+@given(text=st.text())
+def test_any_text_is_a_reading_or_a_run_error(parse: Callable[[str], Reading], text: str) -> None:
+    with pytest.raises(RunError):
+        parse(text)
+
+
+@pytest.mark.parametrize("bad", ["nan", "0.00", "inf", "-1", "", "1,5"])
+def test_sysbench_values_that_are_no_rate_are_errors(bad: str) -> None:
+    parse, text = REAL["sysbench-cpu-1.0.20.txt"]
+    rate = next(line for line in text.splitlines() if "events per second" in line).split()[-1]
+    with pytest.raises(RunError):
+        parse(text.replace(rate, bad))
+
+
+@pytest.mark.parametrize("key", ["iops", "total_ios", "runtime"])
+@pytest.mark.parametrize("bad", [0, -1, None, "many", float("nan"), float("inf"), True, [1]])
+def test_fio_values_that_are_no_rate_are_errors(key: str, bad: object) -> None:
+    parse, text = REAL["fio-3.33-randread.json"]
+    data = json.loads(text)
+    data["jobs"][0]["read"][key] = bad
+    with pytest.raises(RunError):
+        parse(json.dumps(data))
+
+
+def test_fio_says_in_its_json_that_it_failed() -> None:
+    parse, text = REAL["fio-3.33-randread.json"]
+    data = json.loads(text)
+    data["jobs"][0]["error"] = 22
+    with pytest.raises(RunError, match="error 22"):
+        parse(json.dumps(data))
+
+
+@pytest.mark.parametrize(
+    "text", ['{"jobs": []}', '{"jobs": [3]}', "{}", "[" * 100_000, '{"jobs": [{"error": 0}]}']
+)
+def test_json_that_is_not_fios_is_an_error(text: str) -> None:
+    with pytest.raises(RunError):
+        parse_fio_read(text)
+
+
+def test_an_old_sysbench_without_a_rate_is_an_error_that_names_the_version() -> None:
+    old = "General statistics:\n    total time:  10.0s\n    total number of events: 10\n"
+    with pytest.raises(RunError) as caught:
+        parse_sysbench_cpu(old)
+    assert "version" in caught.value.remedy
+
+
+def test_a_message_repeats_only_the_end_of_a_long_text() -> None:
+    assert len(shorten("x" * 100_000)) < 200
+    assert shorten("a\n b\t c") == "a b c"
