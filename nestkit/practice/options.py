@@ -12,8 +12,11 @@ from typing import Any, Final
 from nestkit.errors import PracticeError
 from nestkit.practice.faults import Faults, parse
 
-KINDS: Final = {"esx": "nestkit.practice.esx.service:EsxService"}
-PLANNED: Final = ("vpx", "hyperv")
+KINDS: Final = {
+    "esx": "nestkit.practice.esx.service:EsxService",
+    "hyperv": "nestkit.practice.hyperv.service:HypervService",
+}
+PLANNED: Final = ("vpx",)
 MAX_VMS: Final = 50_000
 _CONNECTION: Final = frozenset({"pin", "insecure"})  # concern the client, not the host
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Final
 
 from nestkit.practice.hyperv.model import Vm
 from nestkit.practice.hyperv.objects import View
+from nestkit.practice.hyperv.powershell.wildcard import has_wildcard, matches
 from nestkit.practice.hyperv.values import Cmdlet, Invocation, PsError, Value
 from nestkit.practice.hyperv.world import Session
 
@@ -31,9 +30,7 @@ class Entry:
 REGISTRY: Final[dict[str, Entry]] = {}
 
 
-def cmdlet(
-    *names: str, is_hyperv: bool = True, asks: bool = False
-) -> Callable[[Handler], Handler]:
+def cmdlet(*names: str, is_hyperv: bool = True, asks: bool = False) -> Callable[[Handler], Handler]:
     """Register a function as these cmdlets."""
 
     def register(run: Handler) -> Handler:
@@ -103,42 +100,9 @@ def texts(inv: Invocation, *names: str) -> list[str]:
     return [str(value) for value in given(inv, *names)]
 
 
-@lru_cache(maxsize=512)
-def wildcard(pattern: str) -> re.Pattern[str]:
-    """A PowerShell wildcard as a regular expression: ``*``, ``?``, ``[a-z]``, backtick escapes."""
-    out, n = [], 0
-    while n < len(pattern):
-        char = pattern[n]
-        if char == "`" and n + 1 < len(pattern):
-            n += 1
-            out.append(re.escape(pattern[n]))
-        elif char == "*":
-            out.append(".*")
-        elif char == "?":
-            out.append(".")
-        elif char == "[" and "]" in pattern[n + 2 :]:
-            end = pattern.index("]", n + 2)
-            inside = pattern[n + 1 : end].replace("\\", "\\\\").replace("[", "\\[")
-            out.append(f"[{inside.replace('^', chr(92) + '^')}]")
-            n = end
-        else:
-            out.append(re.escape(char))
-        n += 1
-    try:
-        return re.compile("".join(out), re.IGNORECASE | re.DOTALL)
-    except re.error:  # a range upside down: taken literally
-        return re.compile(re.escape(pattern), re.IGNORECASE)
-
-
-def has_wildcard(text: str) -> bool:
-    """Whether a name is a pattern."""
-    return any(char in text for char in "*?[")
-
-
 def matching(name: str, items: Iterable[Any]) -> list[Any]:
     """The items whose ``name`` fits a pattern."""
-    pattern = wildcard(name)
-    return [item for item in items if pattern.fullmatch(item.name)]
+    return [item for item in items if matches(name, item.name)]
 
 
 def source(value: Value, kind: type) -> Any:

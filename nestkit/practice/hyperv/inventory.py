@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 import uuid
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -107,7 +108,7 @@ def _host(source: Source, overlay: Table, host_id: uuid.UUID) -> Computer:
         table.left[key] = value
     host = Computer(
         name=table.text("name"),
-        uuid=host_id,
+        bios_id=host_id,
         build=table.choice("build", Literal[14393, 17763, 20348, 26100]),
         vendor=table.choice("cpu_vendor", Literal["intel", "amd"]),
         cpu_model=table.text("cpu_model"),
@@ -163,7 +164,7 @@ def _switch(table: Table, host: Computer) -> Switch:
     if adapter and adapter not in {a.description for a in host.adapters}:
         table.complain("adapter", f"the host has no adapter described as {adapter!r}")
     table.done()
-    return Switch(identity(host.uuid, "switch", name), name, kind, adapter)
+    return Switch(identity(host.bios_id, "switch", name), name, kind, adapter)
 
 
 def _vm(table: Table, number: int, host: Computer, changes: dict[str, Any]) -> Vm:
@@ -174,7 +175,7 @@ def _vm(table: Table, number: int, host: Computer, changes: dict[str, Any]) -> V
     version = table.text("version", newest)
     if not all(part.isdigit() for part in version.split(".")) or version.count(".") != 1:
         table.complain("version", f"must be like '10.0', is {version!r}")
-    vm_id = identity(host.uuid, "vm", number, name)
+    vm_id = identity(host.bios_id, "vm", number, name)
     memory = table.number("memory_gib", 1, 24_000, 16)
     dynamic = table.take("dynamic_memory", bool, False)
     spoofing = table.left.pop("spoofing", True)
@@ -209,6 +210,7 @@ def _vm(table: Table, number: int, host: Computer, changes: dict[str, Any]) -> V
         disk_path=f"D:\\VMs\\nested-{number:02}\\disk.vhdx",
         disk_size=table.number("disk_gib", 1, 65_536, 80) * GIB,
         tpm=table.take("tpm", bool, False),
+        started_at=time.monotonic() - 3_600,
     )
     if vm.minimum > vm.startup or vm.maximum < vm.startup:
         table.complain("memory_gib", "must lie between minimum_gib and maximum_gib")
@@ -251,7 +253,7 @@ def windows_inside(
     """A Windows Server in a VM."""
     inside = Computer(
         name="WIN-" + identity(vm.id, "guest").hex[:11].upper(),
-        uuid=vm.id,
+        bios_id=vm.id,
         build=build,
         vendor=host.vendor,
         cpu_model=host.cpu_model,
@@ -311,7 +313,7 @@ def _copy(vm: Vm, name: str, salt: object) -> Vm:
     ]
     points = [replace(p, id=identity(vm_id, p.id), parent=None) for p in vm.checkpoints]
     inside = vm.guest.computer
-    guest = replace(vm.guest, computer=replace(inside, uuid=vm_id) if inside else None)
+    guest = replace(vm.guest, computer=replace(inside, bios_id=vm_id) if inside else None)
     return replace(vm, id=vm_id, name=name, nics=nics, checkpoints=points, guest=guest)
 
 
@@ -325,7 +327,7 @@ def _further(
     further = []
     for n in range(count):
         model = order.choice(drafts) if order else drafts[n % len(drafts)]
-        vm = _copy(model, f"vm-{known + n + 1:05}", ("further", host.uuid, n))
+        vm = _copy(model, f"vm-{known + n + 1:05}", ("further", host.bios_id, n))
         vm.state = "Off" if vm.state != "Saved" else "Saved"
         further.append(vm)
     return further

@@ -68,9 +68,7 @@ _KINDS: Final = {
         "Failed to modify device '{device}' of '{name}'. {why} (Virtual machine ID {id})",
         "Fehler beim Ändern des Geräts '{device}' von '{name}'. {why} (ID {id})",
     ),
-    "value": _Kind(
-        "InvalidParameter", "InvalidArgument", "{why}", "Ungültiger Parameter. {why}"
-    ),
+    "value": _Kind("InvalidParameter", "InvalidArgument", "{why}", "Ungültiger Parameter. {why}"),
     "memory": _Kind(
         "OutOfMemory",
         "FromStdErr",
@@ -93,7 +91,7 @@ _KINDS: Final = {
         "NotSpecified",
         "'{name}' failed to start.\r\nThe virtual machine could not be started because the "
         "hypervisor is not running. (Virtual machine ID {id})",
-        "'{name}' konnte nicht gestartet werden.\r\nDer Hypervisor wird nicht ausgeführt. (ID {id})",
+        "'{name}' konnte nicht gestartet werden.\r\nDer Hypervisor läuft nicht. (ID {id})",
     ),
     "version": _Kind(
         "NotSupported",
@@ -132,8 +130,7 @@ _KINDS: Final = {
     "confirm": _Kind(
         "InvalidOperation",
         "InvalidOperation",
-        "{what} asks for confirmation, and nobody can answer here. Use -Force or "
-        "-Confirm:$false.",
+        "{what} asks for confirmation, and nobody can answer here. Use -Force or -Confirm:$false.",
         "{what} verlangt eine Bestätigung, die hier niemand geben kann. Verwenden Sie -Force "
         "oder -Confirm:$false.",
     ),
@@ -169,7 +166,7 @@ _KINDS: Final = {
         "ObjectNotFound",
         "The term '{name}' is not recognized as the name of a cmdlet, function, script file, or "
         "operable program. Check the spelling of the name and try again.",
-        "Die Benennung \"{name}\" wurde nicht als Name eines Cmdlet, einer Funktion, einer "
+        'Die Benennung "{name}" wurde nicht als Name eines Cmdlet, einer Funktion, einer '
         "Skriptdatei oder eines ausführbaren Programms erkannt.",
     ),
     "not-modelled": _Kind(

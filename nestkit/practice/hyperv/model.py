@@ -126,7 +126,7 @@ class Computer:
     """A Windows machine: the practice host, or a guest in it."""
 
     name: str
-    uuid: uuid.UUID
+    bios_id: uuid.UUID
     build: int
     vendor: Literal["intel", "amd"]
     cpu_model: str
@@ -153,6 +153,8 @@ class Computer:
     addresses: list[Address] = field(default_factory=list)
     vms: dict[uuid.UUID, Vm] = field(default_factory=dict)
     role_pending: bool = False  # installed, to be used after a restart
+    features: set[str] = field(default_factory=set)  # others than the role
+    booted: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
     def caption(self) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from nestkit.practice.hyperv.values import EnumValue, Value
+from nestkit.practice.hyperv.values import EnumValue, PropertyObject, Value
 
 Getter = Callable[[Any], Value]
 
@@ -59,30 +59,9 @@ class View:
         return f"<{self.type_name}>"
 
 
-class Record:
+def record(type_name: str, values: Mapping[str, Value]) -> PropertyObject:
     """A plain object with values of its own."""
-
-    __slots__ = ("_fields", "type_name")
-
-    def __init__(self, type_name: str, values: Mapping[str, Value]) -> None:
-        self.type_name = type_name
-        self._fields = {name.lower(): [name, value] for name, value in values.items()}
-
-    def names(self) -> Iterator[str]:
-        """The properties' names, in order."""
-        return (name for name, _ in self._fields.values())
-
-    def get(self, name: str) -> Value:
-        """A property's value. Raises KeyError where there is none."""
-        return self._fields[name.lower()][1]
-
-    def set(self, name: str, value: Value) -> None:
-        """Results of cmdlets are read-only here."""
-        del value
-        raise AttributeError(self._fields[name.lower()][0])
-
-    def __repr__(self) -> str:
-        return f"<{self.type_name}>"
+    return PropertyObject(values, type_name=type_name)
 
 
 def enum(type_name: str, members: Mapping[str, int]) -> Callable[[str], EnumValue]:

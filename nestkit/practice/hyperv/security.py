@@ -23,9 +23,7 @@ from spnego.exceptions import NegotiateOptions
 from nestkit.state import state_dir
 
 _PROTOCOL: Final = "application/HTTP-SPNEGO-session-encrypted"
-ENCRYPTED_TYPE: Final = (
-    f'multipart/encrypted;protocol="{_PROTOCOL}";boundary="Encrypted Boundary"'
-)
+ENCRYPTED_TYPE: Final = f'multipart/encrypted;protocol="{_PROTOCOL}";boundary="Encrypted Boundary"'
 _BOUNDARY: Final = b"--Encrypted Boundary"
 _OCTETS: Final = b"Content-Type: application/octet-stream\r\n"
 _MAX_TOKEN: Final = 16_384
@@ -100,10 +98,11 @@ class Guard:
         self._context: Any = None
         self.user = ""  # set when NTLM has succeeded; holds for the connection
 
-    def challenge(self, token: bytes | None = None) -> list[str]:
-        """The values of WWW-Authenticate."""
-        if token is not None:
-            return ["Negotiate " + base64.b64encode(token).decode("ascii")]
+    def challenge(self, header: str, token: bytes | None) -> list[str]:
+        """The values of WWW-Authenticate that answer an Authorization header."""
+        if token is not None:  # in the scheme's own name: clients look for that
+            scheme = header.strip().partition(" ")[0]
+            return [f"{scheme} {base64.b64encode(token).decode('ascii')}"]
         offers = ["Negotiate", "NTLM"]
         return [*offers, 'Basic realm="WSMAN"'] if self._is_tls else offers
 
@@ -179,7 +178,7 @@ class Guard:
             raise Sealing("the signature has no possible length")
         try:
             plain: bytes = self._context.unwrap_winrm(sealed[4 : 4 + size], sealed[4 + size :])
-        except Exception as error:  # noqa: BLE001  (pyspnego answers hostile data with any exception)
+        except Exception as error:
             raise Sealing("the sealed part was not sealed for this connection") from error
         if len(plain) != int(length[1]):
             raise Sealing("the length stated is not the length sealed")
@@ -202,4 +201,4 @@ class Guard:
 
 
 def _starts_anew(token: bytes) -> bool:
-    return token.startswith(b"NTLMSSP\x00\x01") or token.startswith(b"\x60")  # GSS-API initial
+    return token.startswith((b"NTLMSSP\x00\x01", b"\x60"))  # 0x60: GSS-API's first token

@@ -38,10 +38,13 @@ class Piece:
 class Command:
     """One running program: its standard streams, and its end. Safe to use from many threads."""
 
-    def __init__(self, command_id: str, line: str, arguments: tuple[str, ...]) -> None:
+    def __init__(
+        self, command_id: str, line: str, arguments: tuple[str, ...], *, skip_cmd: bool = False
+    ) -> None:
         self.id = command_id
         self.line = line
         self.arguments = arguments
+        self.skip_cmd = skip_cmd
         self.cancelled = threading.Event()
         self._changed = threading.Condition()
         self._output = {name: bytearray() for name in _STREAMS}
@@ -120,7 +123,13 @@ class Shell:
     """A remote shell of one user."""
 
     def __init__(
-        self, shell_id: str, owner: str, *, codepage: int, idle_s: float, environment: dict[str, str]
+        self,
+        shell_id: str,
+        owner: str,
+        *,
+        codepage: int,
+        idle_s: float,
+        environment: dict[str, str],
     ) -> None:
         self.id = shell_id
         self.owner = owner
@@ -181,9 +190,7 @@ class Shells:
         """Open a shell; the client may choose its id."""
         self.sweep()
         shell_id = (wanted or str(uuid.uuid4())).upper()
-        shell = Shell(
-            shell_id, owner, codepage=codepage, idle_s=idle_s, environment=environment
-        )
+        shell = Shell(shell_id, owner, codepage=codepage, idle_s=idle_s, environment=environment)
         with self._lock:
             mine = sum(one.owner == owner for one in self._shells.values())
             if mine >= self._limit:
@@ -225,14 +232,23 @@ class Shells:
             if shell.idle_for() > shell.idle_s:
                 self.close(shell)
 
-    def start(self, shell: Shell, line: str, arguments: tuple[str, ...], wanted: str) -> Command:
-        """Run a command in a shell."""
+    def start(
+        self,
+        shell: Shell,
+        line: str,
+        arguments: tuple[str, ...],
+        *,
+        wanted: str,
+        skip_cmd: bool,
+    ) -> Command:
+        """Run a command in a shell; the client may choose its id."""
         command_id = (wanted or str(uuid.uuid4())).upper()
         with self._lock:
             if sum(one.is_running for one in list(shell.commands.values())) >= MAX_COMMANDS:
                 raise Fault("The shell runs as many commands as it may.", 8, "w:QuotaLimit")
             if command_id in shell.commands:
                 raise Fault("A command of this id is there already.", 183, "w:AlreadyExists")
-            command = shell.commands[command_id] = Command(command_id, line, arguments)
+            command = Command(command_id, line, arguments, skip_cmd=skip_cmd)
+            shell.commands[command_id] = command
         self._launch(shell, command)
         return command

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 import time
+from datetime import timedelta
 from typing import Any, Final
 
 from nestkit.practice.hyperv.model import MIB, PRODUCTS, Computer, Nic, Vm
-from nestkit.practice.hyperv.objects import Record, View, ViewType, enum
+from nestkit.practice.hyperv.objects import View, ViewType, enum
 from nestkit.practice.hyperv.values import Value
 from nestkit.practice.hyperv.world import is_answering
 
@@ -24,7 +25,8 @@ vm_state = enum(
 )
 switch_type = enum(_NS + "VMSwitchType", {"Private": 0, "Internal": 1, "External": 2})
 heartbeat = enum(
-    _NS + "VMHeartbeatStatus", {"NoContact": 3, "OkApplicationsUnknown": 6, "OkApplicationsHealthy": 5}
+    _NS + "VMHeartbeatStatus",
+    {"NoContact": 3, "OkApplicationsUnknown": 6, "OkApplicationsHealthy": 5},
 )
 checkpoint_type = enum(
     _NS + "CheckpointType", {"Disabled": 2, "Production": 3, "ProductionOnly": 4, "Standard": 5}
@@ -40,28 +42,11 @@ def dashed(mac: str) -> str:
     return "-".join(re.findall("..", mac))
 
 
-def time_span(seconds: float) -> Record:
-    """A System.TimeSpan."""
-    whole = int(seconds)
-    days, hours, minutes = whole // 86_400, whole // 3_600 % 24, whole // 60 % 60
-    return Record(
-        "System.TimeSpan",
-        {
-            "Days": days,
-            "Hours": hours,
-            "Minutes": minutes,
-            "Seconds": whole % 60,
-            "Milliseconds": int(seconds * 1000) % 1000,
-            "TotalSeconds": float(seconds),
-            "TotalMinutes": seconds / 60,
-        },
-    )
-
-
-def _uptime(view: View) -> Record:
+def _uptime(view: View) -> timedelta:
     vm: Vm = view.source
-    up = vm.state in ("Running", "Paused")
-    return time_span(time.monotonic() - vm.started_at if up and vm.started_at else 3_600.0 * up)
+    if vm.state not in ("Running", "Paused"):
+        return timedelta()
+    return timedelta(seconds=int(time.monotonic() - vm.started_at))
 
 
 def _heartbeat(view: View) -> Value:

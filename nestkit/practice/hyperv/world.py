@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Final, NoReturn
 
 from nestkit.practice.faults import Switchboard
@@ -35,6 +36,7 @@ class World:
         self._build = build
         self.faults = faults
         self.lock = threading.RLock()
+        self.is_administrator = True
         self.host = build()
 
     def reset(self) -> None:
@@ -57,7 +59,8 @@ class Session:
     @property
     def may_manage(self) -> bool:
         """Whether the user is an administrator of Hyper-V here."""
-        return self.computer.is_guest or not self.world.faults.now.no_permission
+        allowed = self.world.is_administrator and not self.world.faults.now.no_permission
+        return self.computer.is_guest or allowed
 
     def error(self, key: str, cmdlet: str, **words: object) -> PsError:
         """An error in the host's language."""
@@ -149,11 +152,19 @@ class Session:
         guest.is_lost = False
         if guest.computer is None:
             return
-        fit_guest(vm)
         guest.computer.role_pending = False
+        guest.computer.booted = datetime.now(UTC)
+        fit_guest(vm)
 
-    def restart_guest(self, computer: Computer) -> None:
-        """The guest restarts from inside."""
+    def restart(self) -> None:
+        """The computer restarts from inside: a guest is away for a while, the host ends shells."""
+        computer = self.computer
+        if not computer.is_guest:
+            computer.role_pending = False
+            computer.hypervisor_runs = computer.has_role and computer.firmware_virtualization
+            computer.booted = datetime.now(UTC)
+            self.on_restart()
+            return
         for vm in self.world.host.vms.values():
             if vm.guest.computer is computer:
                 self.boot(vm)

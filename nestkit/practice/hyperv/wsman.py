@@ -21,6 +21,7 @@ from nestkit.practice.hyperv.envelope import (
     Fault,
     Request,
 )
+from nestkit.practice.hyperv.programs import codec
 from nestkit.practice.hyperv.shells import Piece, Shell, Shells
 
 _STATE: Final = SHELL + "/CommandState/"
@@ -90,7 +91,7 @@ class Service:
             raise envelope.unknown_resource(request.resource)
         body = _body(request, "Shell")
         codepage = request.options.get("WINRS_CODEPAGE", "437")
-        if not re.fullmatch(r"\d{1,5}", codepage):
+        if not re.fullmatch(r"[0-9]{1,5}", codepage) or codec(int(codepage)) is None:
             raise envelope.invalid("WINRS_CODEPAGE must be the number of a code page.")
         wanted = body.get("ShellId", "")
         if wanted and not _GUID.fullmatch(wanted):
@@ -161,7 +162,8 @@ class Service:
         if wanted and not _GUID.fullmatch(wanted):
             raise envelope.invalid("CommandId must be a GUID.")
         arguments = tuple(one.text or "" for one in body.findall(f"{{{SHELL}}}Arguments"))
-        command = self.shells.start(shell, line, arguments, wanted)
+        skip_cmd = request.options.get("WINRS_SKIP_CMD_SHELL", "").upper() == "TRUE"
+        command = self.shells.start(shell, line, arguments, wanted=wanted, skip_cmd=skip_cmd)
         return SHELL + "/CommandResponse", (
             f"<rsp:CommandResponse><rsp:CommandId>{command.id}</rsp:CommandId>"
             "</rsp:CommandResponse>"
@@ -217,9 +219,7 @@ def _received(command_id: str, piece: Piece) -> str:
     for name, data in (("stdout", piece.stdout), ("stderr", piece.stderr)):
         if data:
             text = base64.b64encode(data).decode("ascii")
-            parts.append(
-                f'<rsp:Stream Name="{name}" CommandId="{command_id}">{text}</rsp:Stream>'
-            )
+            parts.append(f'<rsp:Stream Name="{name}" CommandId="{command_id}">{text}</rsp:Stream>')
     if piece.exit_code is None:
         state = f'<rsp:CommandState CommandId="{command_id}" State="{_STATE}Running"/>'
     else:
