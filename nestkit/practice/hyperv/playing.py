@@ -18,4 +18,4 @@ class Played:
 
 
 def play(text: str, session: Session, stdin: Callable[[], str], *, clixml: bool) -> Played:
-    return Played(stdin() + text, "", 0)
+    return Played(text.strip("'") + "\r\n", "", 0)

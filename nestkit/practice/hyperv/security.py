@@ -107,7 +107,7 @@ class Guard:
         return [*offers, 'Basic realm="WSMAN"'] if self._is_tls else offers
 
     def check(self, header: str) -> tuple[str, bytes | None]:
-        """The user that an Authorization header proves, or "" and perhaps a challenge.
+        """The user that an Authorization header proves, or "", and the token to send back.
 
         Without a header the connection's own user counts.
         """
@@ -137,9 +137,11 @@ class Guard:
             return "", None
         if self._context is None or self._context.complete or _starts_anew(token):
             self.user = ""
-            protocol = "ntlm" if token.startswith(b"NTLMSSP\x00") else "negotiate"
             # use_ntlm: on Windows, never ask SSPI about the machine's own accounts
-            self._context = spnego.server(protocol=protocol, options=NegotiateOptions.use_ntlm)
+            protocol, options = "ntlm", NegotiateOptions.use_ntlm
+            if not token.startswith(b"NTLMSSP\x00"):  # the same wrapped in SPNEGO
+                protocol, options = "negotiate", options | NegotiateOptions.use_negotiate
+            self._context = spnego.server(protocol=protocol, options=options)
         try:
             answer = self._context.step(token)
         except Exception:  # noqa: BLE001  (pyspnego answers hostile tokens with any exception)
@@ -147,7 +149,7 @@ class Guard:
             return "", None
         if self._context.complete:
             self.user = self._account.user
-            return self.user, None
+            return self.user, answer  # SPNEGO has a last token for the client
         return "", answer
 
     # -- sealed bodies --------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -84,15 +85,19 @@ class HypervService:
         header = request.header("Authorization")
         user, token = guard.check(header)
         if not user:
-            return _unauthorized(guard.challenge(header, token))
-        if not request.body:
-            return Response(200, b"", SOAP_TYPE)
-        return self._speak(request, guard, user)
+            return Response(401, b"", "text/plain", _challenge(guard, header, token))
+        answer = Response(200, b"", SOAP_TYPE)
+        if request.body:
+            answer = self._speak(request, guard, user)
+        if token is None:
+            return answer
+        last = _challenge(guard, header, token)
+        return replace(answer, headers=(*answer.headers, *last))
 
     def _speak(self, request: Request, guard: Guard, user: str) -> Response:
         sealed = request.header("Content-Type").lower().startswith("multipart/encrypted")
         if sealed and not guard.can_seal:
-            return _unauthorized(guard.challenge("", None))
+            return Response(401, b"", "text/plain", _challenge(guard, "", None))
         if not sealed and not request.is_tls:
             text = b"unencrypted bodies are refused over HTTP: use message encryption or HTTPS\n"
             return Response(500, text, "text/plain")
@@ -121,6 +126,5 @@ class HypervService:
         return answer
 
 
-def _unauthorized(challenges: list[str]) -> Response:
-    headers = tuple(("WWW-Authenticate", value) for value in challenges)
-    return Response(401, b"", "text/plain", headers)
+def _challenge(guard: Guard, header: str, token: bytes | None) -> tuple[tuple[str, str], ...]:
+    return tuple(("WWW-Authenticate", value) for value in guard.challenge(header, token))
