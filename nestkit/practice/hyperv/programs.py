@@ -70,12 +70,12 @@ def split(line: str) -> list[str]:
     found: list[str] = []
     n, size = 0, len(line)
     while True:
-        while n < size and line[n] in " \t\r\n":
+        while n < size and line[n] in " \t":
             n += 1
         if n >= size:
             return found
         out, quoted = [], False
-        while n < size and (quoted or line[n] not in " \t\r\n"):
+        while n < size and (quoted or line[n] not in " \t"):
             slashes = 0
             while n < size and line[n] == "\\":
                 slashes, n = slashes + 1, n + 1
