@@ -7,12 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from nestkit.practice.hyperv.runs import Runs
-
 from nestkit.practice.faults import Switchboard
 from nestkit.practice.hyperv import inventory as inventories
 from nestkit.practice.hyperv.envelope import MAX_BYTES
 from nestkit.practice.hyperv.model import Computer
+from nestkit.practice.hyperv.runs import Runs
 from nestkit.practice.hyperv.security import (
     ENCRYPTED_TYPE,
     Account,
