@@ -73,7 +73,7 @@ def load(
     tables = repeated(source, "vm") if switches else []
     changes = dict(overlay.left.pop("vm", {}))
     drafts = [_vm(table, n, host, changes) for n, table in enumerate(tables, start=1)]
-    chosen = _choose(overlay, drafts)
+    chosen = _choose(overlay, drafts, host)
     chosen += _further(drafts, vms, len(drafts) + len(chosen), seed, host)
     host.vms = {vm.id: vm for vm in chosen}
     admin = overlay.take("is_administrator", bool, True)
@@ -290,7 +290,7 @@ def windows_inside(
     return inside
 
 
-def _choose(overlay: Table, drafts: list[Vm]) -> list[Vm]:
+def _choose(overlay: Table, drafts: list[Vm], host: Computer) -> list[Vm]:
     by_name = {vm.name: vm for vm in drafts}
     chosen = drafts
     for field in ("only", "again"):
@@ -300,11 +300,11 @@ def _choose(overlay: Table, drafts: list[Vm]) -> list[Vm]:
     if "only" in overlay.left:
         chosen = [by_name[name] for name in overlay.texts("only", [])]
     for n, name in enumerate(overlay.texts("again", [])):
-        chosen = [*chosen, _copy(by_name[name], name, ("again", n))]
+        chosen = [*chosen, _copy(by_name[name], name, ("again", n), host)]
     return list(chosen)
 
 
-def _copy(vm: Vm, name: str, salt: object) -> Vm:
+def _copy(vm: Vm, name: str, salt: object, host: Computer) -> Vm:
     """The same VM once more, with identities of its own."""
     vm_id = identity(vm.id, "copy", salt)
     nics = [
@@ -312,9 +312,15 @@ def _copy(vm: Vm, name: str, salt: object) -> Vm:
         for n, nic in enumerate(vm.nics)
     ]
     points = [replace(p, id=identity(vm_id, p.id), parent=None) for p in vm.checkpoints]
+    copy = replace(vm, id=vm_id, name=name, nics=nics, checkpoints=points)
+    copy.guest = Guest(vm.guest.os, vm.guest.build)
     inside = vm.guest.computer
-    guest = replace(vm.guest, computer=replace(inside, bios_id=vm_id) if inside else None)
-    return replace(vm, id=vm_id, name=name, nics=nics, checkpoints=points, guest=guest)
+    if inside is not None:
+        nat = inside.nats[0].prefix if inside.nats else ""
+        copy.guest.computer = windows_inside(
+            copy, host, vm.guest.build, role=inside.has_role, nat=nat
+        )
+    return copy
 
 
 def _further(
@@ -327,7 +333,7 @@ def _further(
     further = []
     for n in range(count):
         model = order.choice(drafts) if order else drafts[n % len(drafts)]
-        vm = _copy(model, f"vm-{known + n + 1:05}", ("further", host.bios_id, n))
+        vm = _copy(model, f"vm-{known + n + 1:05}", ("further", n), host)
         vm.state = "Off" if vm.state != "Saved" else "Saved"
         further.append(vm)
     return further
