@@ -74,7 +74,7 @@ class CmdletSpec:
     parameters: Mapping[str, Parameter]  # keys in lower case
     aggregate: bool = False
     played: bool = True  # False: the vendor has it, this host only knows its name
-    advanced: bool = True
+    rest: str | None = None  # the parameter that takes all remaining arguments
     extra_aliases: tuple[str, ...] = field(default=())
 
     @property
@@ -185,7 +185,7 @@ def _declared_spec(name: str, raw: Mapping[str, Any]) -> CmdletSpec:
         slot = _slot(
             (given.get("mandatory", False), given.get("position"), given.get("pipeline", ""))
         )
-        slots = {s: slot for s in given.get("sets", sets)}
+        slots = dict.fromkeys(given.get("sets", sets), slot)
         slots.update({s: _slot((*v[:2], v[2])) for s, v in given.get("slots", {}).items()})
         parameters[key.lower()] = Parameter(
             key,
@@ -204,6 +204,7 @@ def _declared_spec(name: str, raw: Mapping[str, Any]) -> CmdletSpec:
         parameters=parameters,
         aggregate=raw.get("aggregate", False),
         extra_aliases=tuple(raw.get("aliases", ())),
+        rest=raw.get("rest"),
     )
 
 

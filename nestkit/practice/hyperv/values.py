@@ -164,6 +164,9 @@ class PsError(Exception):
         self.error_id = error_id
         self.category = category
         self.target = target
+        self.stops = False  # -ErrorAction Stop: ends the script whatever the callers prefer
+        self.command = ""  # set by the evaluator: the command, and where it stands
+        self.place: Any = None
 
 
 @dataclass(slots=True)

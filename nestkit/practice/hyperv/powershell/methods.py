@@ -1,0 +1,401 @@
+"""The methods and static members a script may use: a list, and nothing beyond it."""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from nestkit.practice.hyperv.powershell.convert import (
+    INTEGERS,
+    canonical,
+    cast,
+    to_date,
+    to_integer,
+    to_number,
+    unknown_type,
+)
+from nestkit.practice.hyperv.powershell.errors import unspoken
+from nestkit.practice.hyperv.powershell.operators import fit, join, order
+from nestkit.practice.hyperv.powershell.session import Session, Stdin
+from nestkit.practice.hyperv.powershell.text import (
+    Statics,
+    formatted,
+    is_object,
+    to_text,
+    type_name,
+)
+from nestkit.practice.hyperv.values import (
+    Hashtable,
+    PropertyObject,
+    PsError,
+    SecureString,
+    Value,
+    Version,
+)
+
+Method = Callable[[Any, Sequence[Value]], Value]
+
+
+def _int(value: Value) -> int:
+    return to_integer(value, "int32")
+
+
+def _chars(args: Sequence[Value]) -> str | None:
+    texts = [to_text(a) for arg in args for a in (arg if isinstance(arg, list) else [arg])]
+    return "".join(texts) or None
+
+
+def _bounds(text: str, start: int, length: int) -> None:
+    if not 0 <= start <= start + length <= len(text):
+        raise PsError(
+            'Exception calling "Substring": "Index and length must refer to a location within the '
+            'string."',
+            error_id="ArgumentOutOfRangeException",
+            category="NotSpecified",
+        )
+
+
+def _substring(text: str, args: Sequence[Value]) -> str:
+    start = _int(args[0])
+    length = _int(args[1]) if len(args) > 1 else len(text) - start
+    _bounds(text, start, length)
+    return text[start : start + length]
+
+
+def _split(text: str, args: Sequence[Value]) -> list[Value]:
+    marks = _chars(args)
+    if marks is None:
+        return [*text.split(" ")]
+    for mark in marks[1:]:
+        text = text.replace(mark, marks[0])
+    return [*text.split(marks[0])]
+
+
+def _pad(text: str, args: Sequence[Value], *, left: bool) -> str:
+    width, fill = _int(args[0]), to_text(args[1])[:1] if len(args) > 1 else " "
+    if not 0 <= width <= 100_000:
+        raise unspoken("padding of that width")
+    return text.rjust(width, fill) if left else text.ljust(width, fill)
+
+
+def _replaced(text: str, args: Sequence[Value]) -> str:
+    old, new = to_text(args[0]), to_text(args[1])
+    if not old:
+        raise PsError("String cannot be of zero length.", error_id="ArgumentException")
+    if len(new) > 1 and text.count(old) * len(new) > 4_000_000:
+        raise unspoken("a replacement that long")
+    return text.replace(old, new)
+
+
+def _mark(args: Sequence[Value]) -> str:
+    return to_text(args[0])
+
+
+_STRING: dict[str, Method] = {
+    "toupper": lambda s, a: s.upper(),
+    "toupperinvariant": lambda s, a: s.upper(),
+    "tolower": lambda s, a: s.lower(),
+    "tolowerinvariant": lambda s, a: s.lower(),
+    "trim": lambda s, a: s.strip(_chars(a)),
+    "trimstart": lambda s, a: s.lstrip(_chars(a)),
+    "trimend": lambda s, a: s.rstrip(_chars(a)),
+    "startswith": lambda s, a: s.startswith(_mark(a)),
+    "endswith": lambda s, a: s.endswith(_mark(a)),
+    "contains": lambda s, a: _mark(a) in s,
+    "indexof": lambda s, a: s.find(_mark(a)),
+    "lastindexof": lambda s, a: s.rfind(_mark(a)),
+    "replace": _replaced,
+    "substring": _substring,
+    "split": _split,
+    "padleft": lambda s, a: _pad(s, a, left=True),
+    "padright": lambda s, a: _pad(s, a, left=False),
+    "tochararray": lambda s, a: [*s],
+    "compareto": lambda s, a: order(s, a[0]),
+}
+_LIST: dict[str, Method] = {
+    "contains": lambda v, a: any(type(i) is type(a[0]) and i == a[0] for i in v),
+    "indexof": lambda v, a: v.index(a[0]) if a[0] in v else -1,
+}
+
+
+def _add(table: Hashtable, args: Sequence[Value]) -> None:
+    if args[0] in table:
+        raise PsError(
+            f"Item has already been added. Key in dictionary: '{to_text(args[0])}'",
+            error_id="ArgumentException",
+            category="NotSpecified",
+        )
+    table[args[0]] = args[1]
+
+
+def _entries(table: Hashtable, args: Sequence[Value]) -> list[Value]:
+    return [
+        PropertyObject(
+            {"Key": k, "Value": v, "Name": k}, type_name="System.Collections.DictionaryEntry"
+        )
+        for k, v in table.items()
+    ]
+
+
+_TABLE: dict[str, Method] = {
+    "containskey": lambda h, a: a[0] in h,
+    "contains": lambda h, a: a[0] in h,
+    "containsvalue": lambda h, a: any(v == a[0] for _, v in h.items()),
+    "add": _add,
+    "remove": lambda h, a: h.remove(a[0]),
+    "getenumerator": _entries,
+    "clone": lambda h, a: Hashtable(dict(h.items())),
+}
+
+
+def _shifted(unit: str) -> Method:
+    def shift(date: datetime, args: Sequence[Value]) -> datetime:
+        try:
+            return date + timedelta(**{unit: float(to_number(args[0]))})
+        except (OverflowError, ValueError):
+            raise PsError(
+                "The added or subtracted value results in an un-representable DateTime.",
+                error_id="ArgumentOutOfRangeException",
+            ) from None
+
+    return shift
+
+
+_DATE: dict[str, Method] = {
+    "touniversaltime": lambda d, a: d.astimezone(UTC),
+    "tolocaltime": lambda d, a: d,  # the practice host lives in UTC
+    "adddays": _shifted("days"),
+    "addhours": _shifted("hours"),
+    "addminutes": _shifted("minutes"),
+    "addseconds": _shifted("seconds"),
+    "addmilliseconds": _shifted("milliseconds"),
+    "compareto": lambda d, a: order(d, a[0]),
+}
+
+
+def _text_of(value: Value, args: Sequence[Value]) -> str:
+    form = args[0] if args and isinstance(args[0], str) else ""
+    return formatted(value, form)
+
+
+def _type_of(value: Value, args: Sequence[Value]) -> Value:
+    full = type_name(value)
+    return PropertyObject(
+        {"Name": full.rpartition(".")[2], "FullName": full, "IsArray": isinstance(value, list)},
+        type_name="System.RuntimeType",
+        methods={"tostring": lambda: full},
+    )
+
+
+_ANY: dict[str, Method] = {
+    "tostring": _text_of,
+    "gettype": _type_of,
+    "equals": lambda v, a: type(v) is type(a[0]) and bool(v == a[0]),
+}
+
+
+def call(value: Value, name: str, args: Sequence[Value]) -> Value:
+    """``value.name(args)``. Raises PsError for a method that is not on the list."""
+    low = name.lower()
+    if value is None:
+        raise PsError(
+            "You cannot call a method on a null-valued expression.",
+            error_id="InvokeMethodOnNull",
+            category="InvalidOperation",
+        )
+    own = getattr(value, "methods", None)
+    if own and low in own:
+        return _guarded(lambda v, a: own[low](*a), value, name, args)
+    table: dict[str, Method] = {}
+    match value:
+        case str():
+            table = _STRING
+        case list():
+            table = _LIST
+        case Hashtable():
+            table = _TABLE
+        case datetime():
+            table = _DATE
+        case Version():
+            table = {"compareto": lambda v, a: order(v, a[0])}
+    method = table.get(low) or _ANY.get(low)
+    if method is None and isinstance(value, list):
+        return [call(item, name, args) for item in value]
+    if method is None:
+        known = isinstance(value, PropertyObject) or is_object(value)
+        if known or low in {"foreach", "where"}:
+            raise PsError(
+                f"Method invocation failed because [{type_name(value)}] does not contain a method "
+                f"named '{name}'.",
+                error_id="MethodNotFound",
+                category="InvalidOperation",
+                target=name[:60],
+            )
+        raise unspoken(f"the method {name[:60]} of {type_name(value)}")
+    return _guarded(method, value, name, args)
+
+
+def _guarded(method: Method, value: Value, name: str, args: Sequence[Value]) -> Value:
+    try:
+        return method(value, args)
+    except (IndexError, TypeError, ValueError, AttributeError):
+        raise PsError(
+            f'Cannot find an overload for "{name}" and the argument count: "{len(args)}".',
+            error_id="MethodCountCouldNotFindBest",
+            category="NotSpecified",
+        ) from None
+
+
+# --- static members --------------------------------------------------------------------------------
+
+
+def encoding(kind: str = "utf-8") -> PropertyObject:
+    """An Encoding; the practice host only ever writes UTF-8."""
+    return PropertyObject(
+        {"WebName": kind, "EncodingName": "Unicode (UTF-8)", "CodePage": 65001},
+        type_name="System.Text.UTF8Encoding",
+    )
+
+
+def reader(stdin: Stdin) -> PropertyObject:
+    """``[Console]::In``."""
+    return PropertyObject(
+        {}, type_name="System.IO.TextReader", methods={"readtoend": stdin.read, "readline": stdin.readline}
+    )
+
+
+_PROPERTIES: dict[tuple[str, str], Callable[[Session], Value]] = {
+    ("console", "in"): lambda s: reader(s.stdin),
+    ("console", "outputencoding"): lambda s: encoding(),
+    ("console", "inputencoding"): lambda s: encoding(),
+    ("text.encoding", "utf8"): lambda s: encoding(),
+    ("datetime", "utcnow"): lambda s: datetime.now(UTC),
+    ("datetime", "now"): lambda s: datetime.now(UTC),
+    ("datetime", "minvalue"): lambda s: datetime(1, 1, 1, tzinfo=UTC),
+    ("guid", "empty"): lambda s: uuid.UUID(int=0),
+    ("string", "empty"): lambda s: "",
+    ("environment", "newline"): lambda s: "\r\n",
+    ("environment", "machinename"): lambda s: s.environment.get("computername", ""),
+    ("math", "pi"): lambda s: math.pi,
+    ("timespan", "zero"): lambda s: timedelta(),
+}
+
+
+def get_static(session: Session, kind: str, name: str) -> Value:
+    """``[kind]::name``."""
+    low, member = canonical(kind), name.lower()
+    found = _PROPERTIES.get((low, member))
+    if found is not None:
+        return found(session)
+    if low in INTEGERS and member in {"maxvalue", "minvalue"}:
+        return INTEGERS[low][member == "maxvalue"]
+    raise _unknown_static(kind, name)
+
+
+def set_static(kind: str, name: str, value: Value) -> None:
+    """``[Console]::OutputEncoding = [Text.Encoding]::UTF8`` and nothing else."""
+    target = (canonical(kind), name.lower())
+    allowed = {("console", "outputencoding"), ("console", "inputencoding")}
+    if target in allowed and is_object(value) and value.type_name == "System.Text.UTF8Encoding":
+        return
+    raise unspoken(f"setting [{kind}]::{name} to that")
+
+
+def _unknown_static(kind: str, name: str) -> PsError:
+    if not _spoken(kind):
+        return unknown_type(kind)
+    return unspoken(f"[{kind}]::{name}")
+
+
+def _spoken(kind: str) -> bool:
+    low = canonical(kind)
+    return low in INTEGERS or any(low == k for k, _ in (*_PROPERTIES, *_STATIC))
+
+
+def credential(args: Sequence[Value]) -> Value:
+    """A PSCredential out of user name and secure string."""
+    name, secret = args
+    if not isinstance(secret, SecureString):
+        raise PsError(
+            'Cannot convert the password to type "System.Security.SecureString".',
+            error_id="ConstructorInvokedThrowException",
+            category="InvalidOperation",
+        )
+    return PropertyObject(
+        {"UserName": to_text(name), "Password": secret},
+        type_name="System.Management.Automation.PSCredential",
+    )
+
+
+def _rounded(args: Sequence[Value]) -> Value:
+    digits = to_integer(args[1], "int32") if len(args) > 1 else 0
+    number = float(to_number(args[0]))
+    return number if not math.isfinite(number) else float(round(number, max(0, min(15, digits))))
+
+
+def _of_numbers(function: Callable[..., Any]) -> Callable[[Sequence[Value]], Value]:
+    def run(args: Sequence[Value]) -> Value:
+        try:
+            return fit(function(*(to_number(a) for a in args)))
+        except (ValueError, OverflowError):
+            return math.nan
+
+    return run
+
+
+_STATIC: dict[tuple[str, str], Callable[[Sequence[Value]], Value]] = {
+    ("math", "max"): _of_numbers(lambda a, b: max(a, b)),
+    ("math", "min"): _of_numbers(lambda a, b: min(a, b)),
+    ("math", "abs"): _of_numbers(lambda a: abs(a)),
+    ("math", "floor"): _of_numbers(lambda a: float(math.floor(a))),
+    ("math", "ceiling"): _of_numbers(lambda a: float(math.ceil(a))),
+    ("math", "truncate"): _of_numbers(lambda a: float(math.trunc(a))),
+    ("math", "sqrt"): _of_numbers(lambda a: math.sqrt(a)),
+    ("math", "pow"): _of_numbers(lambda a, b: math.pow(a, b)),
+    ("math", "round"): _rounded,
+    ("guid", "newguid"): lambda a: uuid.uuid4(),
+    ("guid", "parse"): lambda a: cast("guid", a[0]),
+    ("version", "parse"): lambda a: cast("version", a[0]),
+    ("version", "new"): lambda a: cast("version", ".".join(to_text(x) for x in a)),
+    ("datetime", "parse"): lambda a: to_date(a[0]),
+    ("timespan", "fromseconds"): lambda a: timedelta(seconds=float(to_number(a[0]))),
+    ("timespan", "fromminutes"): lambda a: timedelta(minutes=float(to_number(a[0]))),
+    ("string", "isnullorempty"): lambda a: to_text(a[0]) == "",
+    ("string", "isnullorwhitespace"): lambda a: to_text(a[0]).strip() == "",
+    ("string", "equals"): lambda a: to_text(a[0]) == to_text(a[1]),
+    ("text.utf8encoding", "new"): lambda a: encoding(),
+    ("pscredential", "new"): credential,
+}
+
+
+def call_static(session: Session, kind: str, name: str, args: Sequence[Value]) -> Value:
+    """``[kind]::name(args)``. Raises PsError for what is not on the list."""
+    if (canonical(kind), name.lower()) == ("string", "join") and args:
+        items = [x for one in args[1:] for x in (one if isinstance(one, list) else [one])]
+        return join(items, args[0], session.budget)
+    method = _STATIC.get((canonical(kind), name.lower()))
+    if method is None:
+        raise _unknown_static(kind, name)
+    try:
+        return method(args)
+    except (IndexError, TypeError, ValueError, OverflowError):
+        raise PsError(
+            f'Cannot find an overload for "{name}" and the argument count: "{len(args)}".',
+            error_id="MethodCountCouldNotFindBest",
+            category="NotSpecified",
+        ) from None
+
+
+__all__ = [
+    "Statics",
+    "call",
+    "call_static",
+    "credential",
+    "encoding",
+    "get_static",
+    "reader",
+    "set_static",
+]
