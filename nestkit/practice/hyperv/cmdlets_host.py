@@ -5,6 +5,7 @@ Behaviour: Microsoft Learn, modules Hyper-V, ServerManager and Storage; command 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from nestkit.practice.hyperv.arguments import cmdlet, flag, refuse_remote, texts
@@ -200,6 +201,16 @@ def get_volume(session: Session, inv: Invocation) -> list[Value]:
     }
     kind = "Microsoft.Management.Infrastructure.CimInstance#root/microsoft/windows/storage/"
     return [record(kind + "MSFT_Volume", row)] if not letters or "C" in letters else []
+
+
+def natives(session: Session) -> dict[str, Callable[[Sequence[str]], tuple[int, list[str]]]]:
+    """Programs that scripts may call: arguments in, exit status and lines out."""
+
+    def boot_configuration(arguments: Sequence[str]) -> tuple[int, list[str]]:
+        text, code = bcdedit(session, list(arguments))
+        return code, text.splitlines()
+
+    return {"bcdedit": boot_configuration}
 
 
 def bcdedit(session: Session, arguments: list[str]) -> tuple[str, int]:

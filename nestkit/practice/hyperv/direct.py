@@ -12,12 +12,12 @@ from dataclasses import replace
 from typing import Any, Final
 
 from nestkit.practice.hyperv.arguments import bind, cmdlet, given
+from nestkit.practice.hyperv.cmdlets_host import natives
 from nestkit.practice.hyperv.model import Computer, Vm
 from nestkit.practice.hyperv.values import Invocation, PropertyObject, PsError, SecureString, Value
 from nestkit.practice.hyperv.world import Session, can_be_entered
 
 GUEST_USER: Final = "Administrator"
-_DEPTH: Final = 2  # what remoting serializes of an object's objects, about
 
 
 @cmdlet("Invoke-Command", is_hyperv=False)
@@ -78,26 +78,16 @@ def _may_enter(session: Session, computer: Computer, credential: Any) -> bool:
 
 def _run(session: Session, inv: Invocation, vm: Vm, computer: Computer) -> list[Value]:
     inside = replace(session, computer=computer, user=GUEST_USER)
-    interpreter = inv.extra["interpreter"].sub(bind(inside))
-    values = interpreter.call(inv.bound["ScriptBlock"], given(inv, "ArgumentList"))
-    return [carried(value, vm.name) for value in values]
-
-
-def carried(value: Value, computer: str, depth: int = _DEPTH) -> Value:
-    """What comes back over the wire: objects arrive as copies without life of their own."""
-    if isinstance(value, list):
-        return [carried(one, computer, depth) for one in value]
-    if not hasattr(value, "names"):
-        return value
-    if depth == 0:
-        return str(value.type_name)
-    copy = {
-        name: carried(value.get(name), "", depth - 1)
-        for name in value.names()
-        if name != "PSComputerName"
-    }
-    if computer:
-        copy["PSComputerName"] = computer
-    kind = value.type_name
-    plain = kind == "System.Management.Automation.PSCustomObject"
-    return PropertyObject(copy, type_name=kind if plain else f"Deserialized.{kind}")
+    interpreter = inv.extra["interpreter"].sub(
+        bind(inside), natives=natives(inside), computer=computer.name
+    )
+    values: list[Value] = interpreter.call(
+        inv.bound["ScriptBlock"],
+        given(inv, "ArgumentList"),
+        items=inv.pipeline,
+        on_error=inv.streams.error,
+    )
+    for value in values:
+        if isinstance(value, PropertyObject):
+            value.add("PSComputerName", vm.name)
+    return values

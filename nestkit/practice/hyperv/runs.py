@@ -60,7 +60,7 @@ class Runs:
                 text,
                 self._session(command),
                 lambda: decode_input(stdin(), shell.codepage),
-                clixml=wanted.clixml,
+                clixml_errors=wanted.clixml,
             )
             faults = self._world.faults.now
             output = (_FOREIGN_OUTPUT if faults.not_json else "") + played.stdout
