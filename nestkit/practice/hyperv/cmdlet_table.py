@@ -57,7 +57,7 @@ class Parameter:
     common: bool = False
 
     def in_set(self, name: str) -> Slot | None:
-        """This parameter's slot in a set, if it is in it."""
+        """The slot in a set, if the parameter is in it."""
         return self.slots.get(name) or self.slots.get(ALL_SETS)
 
 

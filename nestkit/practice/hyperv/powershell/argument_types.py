@@ -254,6 +254,6 @@ def preference(spec: CmdletSpec, parameter: str, value: Value) -> str:
         f"Cannot bind parameter '{parameter}'. Cannot convert value \"{to_text(value)[:100]}\" to "
         'type "System.Management.Automation.ActionPreference". Error: "Unable to match the '
         f"identifier name {to_text(value)[:100]} to a valid enumerator name. Specify one of the "
-        "following enumerator names and try again: SilentlyContinue, Stop, Continue, Ignore\"",
+        'following enumerator names and try again: SilentlyContinue, Stop, Continue, Ignore"',
         "CannotConvertArgumentNoMessage",
     )

@@ -49,7 +49,7 @@ class Binder:
         self._spec = spec
         self._table = table
 
-    # --- names ---------------------------------------------------------------------------------
+    # --- names ---------------------------------------------------------------------------
 
     def parameter(self, name: str) -> Parameter:
         """A parameter by its name, alias or an unmistakable start of either."""
@@ -84,7 +84,7 @@ class Binder:
     def _error(self, message: str, error_id: str) -> PsError:
         return binding_error(self._spec, message, error_id)
 
-    # --- the command line ------------------------------------------------------------------------
+    # --- the command line ------------------------------------------------------------------
 
     def bind(self, arguments: Sequence[Argument], *, keep_rest: bool = False) -> Bound:
         """Bind what stands on the command line.
@@ -186,9 +186,7 @@ class Binder:
             arguments = arguments[1:]
         return []
 
-    def _put_converted(
-        self, bound: Bound, candidates: list[Parameter], argument: Argument
-    ) -> None:
+    def _put_converted(self, bound: Bound, candidates: list[Parameter], argument: Argument) -> None:
         failure: PsError | None = None
         for parameter in candidates:
             try:
@@ -216,7 +214,7 @@ class Binder:
                 found.append(parameter)
         return found
 
-    # --- the pipeline ------------------------------------------------------------------------------
+    # --- the pipeline ------------------------------------------------------------------------
 
     def with_input(self, bound: Bound, value: Value) -> Bound:
         """Bind one object of the pipeline. Raises PsError where nothing takes it."""
@@ -280,7 +278,7 @@ class Binder:
             return True
         return False
 
-    # --- the end -----------------------------------------------------------------------------------
+    # --- the end -----------------------------------------------------------------------------
 
     def parameter_set(self, bound: Bound, *, input_comes: bool = False) -> str:
         """The set the call uses. Raises PsError for missing mandatory parameters.

@@ -234,7 +234,7 @@ def invoke_command(ev: Evaluator, inv: Invocation) -> list[Value]:
     return call_block(ev, inv.bound["ScriptBlock"], *arguments, new_scope=True)
 
 
-# --- modules and commands ----------------------------------------------------------------------------
+# --- modules and commands ----------------------------------------------------------------------
 
 
 def _modules(ev: Evaluator) -> dict[str, str]:

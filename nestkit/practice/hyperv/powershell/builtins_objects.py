@@ -88,10 +88,15 @@ def _comparison(ev: Evaluator, inv: Invocation) -> Callable[[Value], bool]:
     operator = chosen[0].lower()
     if operator in {"match", "notmatch"}:
         return lambda item: (
-            operators.find(right, to_text(get_member(item, name)), ev.budget, ignore_case=True)
-            is None
-        ) == (operator == "notmatch")
-    return lambda item: to_bool(operators.compare(operator, get_member(item, name), right, ev.budget))
+            (
+                operators.find(right, to_text(get_member(item, name)), ev.budget, ignore_case=True)
+                is None
+            )
+            == (operator == "notmatch")
+        )
+    return lambda item: to_bool(
+        operators.compare(operator, get_member(item, name), right, ev.budget)
+    )
 
 
 @builtin("ForEach-Object")
@@ -139,7 +144,7 @@ def _member(ev: Evaluator, inv: Invocation, item: Value, name: str) -> Value:
     return get_member(item, name)
 
 
-# --- Select-Object -----------------------------------------------------------------------------------
+# --- Select-Object -----------------------------------------------------------------------
 
 
 @builtin("Select-Object")
@@ -166,9 +171,7 @@ def select_object(ev: Evaluator, inv: Invocation) -> list[Value]:
     return _unique(ev, items) if bound.get("Unique") else items
 
 
-def _picked(
-    ev: Evaluator, item: Value, chosen: list[Value], excluded: list[str]
-) -> PropertyObject:
+def _picked(ev: Evaluator, item: Value, chosen: list[Value], excluded: list[str]) -> PropertyObject:
     kind = f"Selected.{type_name(item)}"
     made = PropertyObject(type_name=kind if is_object(item) else _CUSTOM)
     ev.budget.items(len(chosen) + 1)
@@ -257,7 +260,7 @@ def _identity(item: Value) -> str:
     return f"{type_name(item)}:{to_text(item)[:10_000]}"
 
 
-# --- order and number ----------------------------------------------------------------------------------
+# --- order and number ----------------------------------------------------------------------
 
 
 def _key(ev: Evaluator, wanted: Value, item: Value) -> Value:
@@ -354,7 +357,7 @@ def group_object(ev: Evaluator, inv: Invocation) -> list[Value]:
     return sorted(made, key=lambda g: str(g.get("Name")).lower())
 
 
-# --- looks -----------------------------------------------------------------------------------------------
+# --- looks -----------------------------------------------------------------------------------
 
 
 def _rows(ev: Evaluator, inv: Invocation) -> list[list[tuple[str, str]]]:

@@ -148,9 +148,7 @@ def _call(
     out: list[Value],
 ) -> None:
     session = ev.session
-    if not spec.played or (
-        spec.name.lower() not in BUILTINS and spec.name not in session.cmdlets
-    ):
+    if not spec.played or (spec.name.lower() not in BUILTINS and spec.name not in session.cmdlets):
         raise unspoken(f"the cmdlet {spec.name}")
     _prepare_modules(ev, spec)
     binder = Binder(spec, session.table)
@@ -227,8 +225,7 @@ def _run(
             results = []
         if what_if and spec.should_process and session.ok:
             session.console.host(
-                f'What if: Performing the operation "{spec.name}" on target '
-                f'"{_target(bound)}".\r\n'
+                f'What if: Performing the operation "{spec.name}" on target "{_target(bound)}".\r\n'
             )
     session.place = place
     session.budget.items(len(results))

@@ -76,7 +76,9 @@ _DISPLAY = {
     "securestring": "System.Security.SecureString",
     "pscustomobject": "System.Management.Automation.PSObject",
 }
-_NUMBER = re.compile(r"[+-]?(\d{1,400}(\.\d{0,400})?|\.\d{1,400})(e[+-]?\d{1,4})?\Z", re.IGNORECASE | re.ASCII)
+_NUMBER = re.compile(
+    r"[+-]?(\d{1,400}(\.\d{0,400})?|\.\d{1,400})(e[+-]?\d{1,4})?\Z", re.IGNORECASE | re.ASCII
+)
 _HEX = re.compile(r"0x[0-9a-f]{1,16}\Z", re.IGNORECASE | re.ASCII)
 
 
@@ -254,7 +256,9 @@ def to_date(value: Value) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-_SPAN = re.compile(r"(-)?(?:(\d{1,7})\.)?(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{1,7}))?)?\Z", re.ASCII)
+_SPAN = re.compile(
+    r"(-)?(?:(\d{1,7})\.)?(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{1,7}))?)?\Z", re.ASCII
+)
 
 
 def to_span(value: Value) -> timedelta:

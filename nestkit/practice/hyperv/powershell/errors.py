@@ -18,7 +18,7 @@ class ParseError(Exception):
         self.place = place or Place()
 
 
-class Thrown(PsError):  # noqa: N818
+class Thrown(PsError):
     """``throw``: ends the script unless something catches it."""
 
     def __init__(self, message: str, value: Value, *, error_id: str | None = None) -> None:
@@ -26,7 +26,7 @@ class Thrown(PsError):  # noqa: N818
         self.value = value
 
 
-class LeaveLoop(Exception):  # noqa: N818
+class LeaveLoop(Exception):
     """``break`` or ``continue`` on its way to its loop."""
 
     def __init__(self, kind: str) -> None:
@@ -34,11 +34,11 @@ class LeaveLoop(Exception):  # noqa: N818
         self.kind = kind
 
 
-class Return(Exception):  # noqa: N818
+class Return(Exception):
     """``return`` on its way to its function."""
 
 
-class Exit(Exception):  # noqa: N818
+class Exit(Exception):
     """``exit`` on its way out of the script."""
 
     def __init__(self, code: int) -> None:

@@ -116,6 +116,7 @@ class Evaluator:
     def settle(self, error: PsError) -> None:
         """Report a failed statement and go on, or raise the error again where it must end more."""
         session = self.session
+        error.place = error.place or session.place
         if isinstance(error, Thrown) or error.stops or session.tries:
             raise error
         wish = self.preference("erroractionpreference")
@@ -150,4 +151,3 @@ class Evaluator:
             self.run(block, out)
         except Return:
             return
-

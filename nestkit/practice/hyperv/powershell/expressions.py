@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nestkit.practice.hyperv.powershell import members, methods, operators
-from nestkit.practice.hyperv.powershell.convert import cast, to_bool, to_number
+from nestkit.practice.hyperv.powershell.convert import cast, to_bool, to_integer, to_number
 from nestkit.practice.hyperv.powershell.errors import unspoken
 from nestkit.practice.hyperv.powershell.evaluator import Evaluator, collapsed, expression
 from nestkit.practice.hyperv.powershell.pipelines import run_pipeline
@@ -175,7 +175,7 @@ def _unary(ev: Evaluator, node: Unary) -> Value:
             ev.budget.items(len(out))
             return out
         case "bnot":
-            return ~operators.to_integer(value, "int64")
+            return ~to_integer(value, "int64")
     raise unspoken(f"the operator {node.op}")
 
 
@@ -291,8 +291,9 @@ def _call(ev: Evaluator, node: Call) -> Value:
 def _pipeline(ev: Evaluator, node: Pipeline) -> Value:
     """In an expression a lone value stays whole; commands' output is collapsed."""
     if len(node.parts) == 1 and not isinstance(node.parts[0], Command):
+        value = ev.raw(node.parts[0])
         ev.session.ok = True
-        return ev.raw(node.parts[0])
+        return value
     out: list[Value] = []
     run_pipeline(ev, node, out)
     return collapsed(out)

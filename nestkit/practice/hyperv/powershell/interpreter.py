@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+
+from nestkit.practice.hyperv.cmdlet_table import CmdletTable
 
 # Importing them registers statements, expressions and cmdlets of the language.
 from nestkit.practice.hyperv.powershell import (  # noqa: F401
@@ -12,7 +15,6 @@ from nestkit.practice.hyperv.powershell import (  # noqa: F401
     expressions,
     statements,
 )
-from nestkit.practice.hyperv.cmdlet_table import CmdletTable
 from nestkit.practice.hyperv.powershell.binding import Argument
 from nestkit.practice.hyperv.powershell.blocks import invoke
 from nestkit.practice.hyperv.powershell.errors import Exit, LeaveLoop, ParseError, Return
@@ -121,6 +123,7 @@ class Interpreter:
         except (LeaveLoop, Return):
             pass
         except PsError as error:
+            error.place = error.place or session.place
             session.record(error)
             console.flush()
             console.lines("Error", error_lines(error))
@@ -144,7 +147,7 @@ class Interpreter:
         self._evaluator = Evaluator(session, scope)
         return self._evaluator
 
-    # --- inside a run ----------------------------------------------------------------------------
+    # --- inside a run ----------------------------------------------------------------------
 
     def sub(
         self,
@@ -196,10 +199,8 @@ class Interpreter:
         evaluator.session.on_error = on_error
         out: list[Value] = []
         given = [Argument(None, value) for value in arguments]
-        try:
+        with contextlib.suppress(LeaveLoop, Return, Exit):
             invoke(evaluator, block.body, given, out, items=items)
-        except (LeaveLoop, Return, Exit):
-            pass
         return received(out, evaluator.budget)
 
 

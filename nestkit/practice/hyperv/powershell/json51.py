@@ -22,6 +22,7 @@ from nestkit.practice.hyperv.values import (
     Hashtable,
     PropertyObject,
     PsError,
+    SecureString,
     Value,
     Version,
 )
@@ -149,6 +150,8 @@ def _pairs(value: Value) -> list[tuple[str, Value]]:
         return _span(value)
     if isinstance(value, ErrorRecord) or is_object(value):
         return [(name, value.get(name)) for name in value.names()]
+    if isinstance(value, SecureString):
+        return [("Length", len(value.text))]
     return [("Type", type_name(value))]
 
 
@@ -185,7 +188,9 @@ def load(text: str, budget: Budget) -> Value:
         found = PropertyObject()
         for name, value in pairs:
             if name == "":
-                raise _bad("Cannot process argument because the value of argument name is not valid.")
+                raise _bad(
+                    "Cannot process argument because the value of argument name is not valid."
+                )
             if name in set(found.names()):
                 raise _bad(
                     "Cannot convert the JSON string because a dictionary that was converted from "
@@ -199,7 +204,9 @@ def load(text: str, budget: Budget) -> Value:
 
     budget.chars(len(text))
     try:
-        value = json.loads(text, object_pairs_hook=made, parse_constant=constant, parse_int=_integer)
+        value = json.loads(
+            text, object_pairs_hook=made, parse_constant=constant, parse_int=_integer
+        )
     except RecursionError:
         raise _bad("RecursionLimit exceeded.") from None
     except ValueError:

@@ -39,7 +39,17 @@ class LimitExceededError(Exception):
 class Budget:
     """What is left of the limits; shared by an interpreter and those nested in it."""
 
-    __slots__ = ("_chars", "_clock", "_deadline", "_items", "_output", "_slept", "_steps", "depth", "limits")
+    __slots__ = (
+        "_chars",
+        "_clock",
+        "_deadline",
+        "_items",
+        "_output",
+        "_slept",
+        "_steps",
+        "depth",
+        "limits",
+    )
 
     def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
         self.limits = limits

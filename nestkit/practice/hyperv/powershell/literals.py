@@ -24,14 +24,15 @@ _UNITS = {"": 0, "kb": 10, "mb": 20, "gb": 30, "tb": 40, "pb": 50}
 _PAIR_SINGLE = re.compile("['‘’‚‛]{2}")
 _LONE_SINGLE = re.compile("['‘’‚‛]")
 INT64_MAX = 2**63 - 1
-INT64_MIN = -(2**63)
 
 
 def number(text: str) -> int | float:
     """``4GB``, ``0x1f``, ``1.5e3``, ``2048L``."""
     match = _NUMBER.match(text)
     if match is None or len(text) > 60 or not (match["hex"] or match["dec"]):
-        raise ParseError(f"The numeric constant {text[:60]} is not valid.", error_id="BadNumericConstant")
+        raise ParseError(
+            f"The numeric constant {text[:60]} is not valid.", error_id="BadNumericConstant"
+        )
     factor = 1 << _UNITS[(match["unit"] or "").lower()]
     if match["hex"]:
         value = int(match["hex"], 16)
@@ -45,7 +46,8 @@ def number(text: str) -> int | float:
     try:
         if digits.isdigit():
             whole = int(digits) * factor
-            return whole if INT64_MIN <= whole <= INT64_MAX else float(whole)
+            # Beyond 64 bits .NET has decimals and doubles; up to UInt64 the integer is kept.
+            return whole if whole < 2**64 else float(whole)
         return float(digits) * factor
     except (ValueError, OverflowError) as error:
         raise ParseError(

@@ -24,12 +24,13 @@ from nestkit.practice.hyperv.powershell.tree import (
     Member,
     Named,
     Node,
+    Paren,
     Pipeline,
-    Splat,
     Variable,
 )
 
-_RANGE = re.compile(r"(-?\d+)\.\.(?=\S)")
+# `1..3`, `7/2`: the grammar takes an expression that starts with a number for a command's name.
+_NUMERIC = re.compile(r"(-?\d+(?:\.\d+)?(?:[kmgtp]b)?)(\.\.|[*/%+-])(?=\S)", re.IGNORECASE)
 _DASHES = "-–—―"
 
 
@@ -131,8 +132,8 @@ def _command(source: Source, node: tree_sitter.Node) -> Node:
     if name is None:
         raise refuse(source, node)
     text = source.text(name).strip()
-    if not operator and (match := _RANGE.match(text)):
-        return _range(source, node, match)
+    if not operator and (match := _NUMERIC.match(text)):
+        return _numeric(source, node, match)
     return Command(
         _command_name(source, name, operator),
         operator,
@@ -142,10 +143,10 @@ def _command(source: Source, node: tree_sitter.Node) -> Node:
     )
 
 
-def _range(source: Source, node: tree_sitter.Node, match: re.Match[str]) -> Node:
-    """The grammar takes ``1..3`` for a command's name; read it again as an expression."""
+def _numeric(source: Source, node: tree_sitter.Node, match: re.Match[str]) -> Node:
+    """Read it again as an expression."""
     rest = source.text(node).strip()[match.end() :]
-    again, root = parse(f"({match[1]})..{rest}", Limits())
+    again, root = parse(f"({match[1]}){match[2]}{rest}", Limits())
     made = lower(again, root)
     if isinstance(made, BlockLiteral) and made.block.end is not None:
         statements = made.block.end.statements
@@ -205,6 +206,9 @@ def _argument(source: Source, node: tree_sitter.Node) -> Node:
         if all(isinstance(p, Literal) for p in parts):
             return Literal("".join(str(p.value) for p in parts if isinstance(p, Literal)), True)
         return Expandable(parts)
+    if node.type == "argument_list":  # `New-Object Type(1, 2)`: an array, not a call
+        listed = [lower(source, one) for inner in named(node) for one in named(inner)]
+        return Paren(listed[0]) if len(listed) == 1 else ArrayLiteral(tuple(listed))
     if node.type == "type_literal":  # `Get-VM [abc]*`: an argument is text, not a type
         return Literal(text, True)
     return lower(source, node)
@@ -232,8 +236,3 @@ def _generic(source: Source, node: tree_sitter.Node) -> Node:
 @rule("empty_statement")
 def _empty(source: Source, node: tree_sitter.Node) -> Node:
     return Block(())
-
-
-def splats(elements: tuple[Node, ...]) -> bool:
-    """Whether any element is a splat."""
-    return any(isinstance(element, Splat) for element in elements)

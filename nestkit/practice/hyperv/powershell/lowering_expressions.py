@@ -78,9 +78,7 @@ def _expandable_here(source: Source, node: tree_sitter.Node) -> Node:
     return _expand(source, node, start, max(start, end), doubled=False)
 
 
-def _expand(
-    source: Source, node: tree_sitter.Node, start: int, end: int, *, doubled: bool
-) -> Node:
+def _expand(source: Source, node: tree_sitter.Node, start: int, end: int, *, doubled: bool) -> Node:
     """Text between the expressions is whatever no child covers."""
     parts: list[str | Node] = []
 

@@ -9,6 +9,7 @@ from nestkit.practice.hyperv.powershell.lowering_base import children, lower, na
 from nestkit.practice.hyperv.powershell.lowering_expressions import type_text
 from nestkit.practice.hyperv.powershell.parsing import Source
 from nestkit.practice.hyperv.powershell.tree import (
+    ArrayLiteral,
     Block,
     BlockBody,
     BlockLiteral,
@@ -56,7 +57,7 @@ def _if(source: Source, node: tree_sitter.Node) -> Node:
             clauses.append((condition, _block(source, child)))
         elif child.type == "elseif_clauses":
             for clause in named(child):
-                test, body = [c for c in named(clause)]
+                test, body = named(clause)
                 clauses.append((lower(source, test), _block(source, body)))
         elif child.type == "else_clause":
             otherwise = _block(source, named(child)[-1])
@@ -346,7 +347,8 @@ def _attribute(source: Source, node: tree_sitter.Node, facts: dict[str, object])
     kind = source.text(inner[0]).strip().lower()
     arguments = [a for c in inner[1:] for a in named(c)]
     if kind == "validateset" or kind == "alias":
-        words = [lower(source, a) for a in arguments]
+        made = [lower(source, a) for a in arguments]
+        words = [w for m in made for w in (m.items if isinstance(m, ArrayLiteral) else (m,))]
         if not all(isinstance(w, Literal) for w in words):
             raise refuse(source, node)
         texts = tuple(str(w.value) for w in words if isinstance(w, Literal))

@@ -249,7 +249,7 @@ def _guarded(method: Method, value: Value, name: str, args: Sequence[Value]) -> 
         ) from None
 
 
-# --- static members --------------------------------------------------------------------------------
+# --- static members --------------------------------------------------------------------------
 
 
 def encoding(kind: str = "utf-8") -> PropertyObject:
@@ -263,7 +263,9 @@ def encoding(kind: str = "utf-8") -> PropertyObject:
 def reader(stdin: Stdin) -> PropertyObject:
     """``[Console]::In``."""
     return PropertyObject(
-        {}, type_name="System.IO.TextReader", methods={"readtoend": stdin.read, "readline": stdin.readline}
+        {},
+        type_name="System.IO.TextReader",
+        methods={"readtoend": stdin.read, "readline": stdin.readline},
     )
 
 

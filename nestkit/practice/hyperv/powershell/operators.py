@@ -34,7 +34,7 @@ def _no_method(value: Value, name: str) -> PsError:
 
 def fit(number: int | float) -> int | float:
     """An integer beyond 64 bits becomes a double, as in .NET arithmetic of PowerShell."""
-    if isinstance(number, int) and not -(2**63) <= number < 2**64:
+    if isinstance(number, int) and not -(2**63) <= number < 2**63:
         try:
             return float(number)
         except OverflowError:
@@ -174,7 +174,7 @@ def number_range(left: Value, right: Value, budget: Budget) -> Value:
     return list(range(first, last + 1)) if last >= first else list(range(first, last - 1, -1))
 
 
-# --- comparison ------------------------------------------------------------------------------------
+# --- comparison ------------------------------------------------------------------------------
 
 
 def equal(left: Value, right: Value, *, case_sensitive: bool = False) -> bool:
@@ -226,7 +226,7 @@ def _order(left: Value, right: Value, case_sensitive: bool) -> int:
             error_id="NotIcomparable",
             category="InvalidOperation",
         )
-    return (first > second) - (first < second)
+    return int(first > second) - int(first < second)
 
 
 def order(left: Value, right: Value, *, case_sensitive: bool = False) -> int:
@@ -257,7 +257,20 @@ def compare(operator: str, left: Value, right: Value, budget: Budget) -> Value:
 
 
 _NAMES = frozenset(
-    {"eq", "ne", "gt", "ge", "lt", "le", "like", "notlike", "contains", "notcontains", "in", "notin"}
+    {
+        "eq",
+        "ne",
+        "gt",
+        "ge",
+        "lt",
+        "le",
+        "like",
+        "notlike",
+        "contains",
+        "notcontains",
+        "in",
+        "notin",
+    }
 )
 
 
@@ -303,7 +316,7 @@ _SINGLE: dict[str, Callable[[Value, Value, bool, Budget], bool]] = {
 }
 
 
-# --- text ------------------------------------------------------------------------------------------
+# --- text ------------------------------------------------------------------------------------
 
 
 def find(pattern: Value, text: str, budget: Budget, *, ignore_case: bool) -> regex.Match | None:

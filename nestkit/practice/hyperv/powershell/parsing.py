@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 
 import tree_sitter
@@ -23,11 +23,24 @@ _OPENERS = {"{": "}", "@{": "}", "(": ")", "@(": ")", "$(": ")", "[": "]"}
 
 
 class Source:
-    """A script's bytes, and where in it a node stands."""
+    """A script's bytes, and where in it a node stands.
 
-    def __init__(self, text: str) -> None:
-        self.bytes = text.encode("utf-8", "replace")
-        self._lines = self.bytes.split(b"\n")
+    ``breaks`` are byte offsets at which line breaks were put in that the script does not have.
+    """
+
+    def __init__(self, text: str, breaks: Sequence[int] = ()) -> None:
+        self.original = text.encode("utf-8", "replace")
+        pieces, last = [], 0
+        for at in breaks:
+            pieces += [self.original[last:at], b"\n"]
+            last = at
+        self.bytes = b"".join([*pieces, self.original[last:]])
+        self.breaks = tuple(breaks)
+        self._lines = self.original.split(b"\n")
+
+    def offset(self, at: int) -> int:
+        """An offset of ``bytes`` as one of the script as given."""
+        return at - sum(1 for n, put in enumerate(self.breaks) if put + n < at)
 
     def text(self, node: tree_sitter.Node) -> str:
         """A node's own text."""
@@ -39,8 +52,10 @@ class Source:
 
     def place(self, node: tree_sitter.Node) -> Place:
         """Line, column and the line's text."""
-        row, column = node.start_point
-        line = self._lines[row] if row < len(self._lines) else b""
+        at = self.offset(node.start_byte)
+        row = self.original.count(b"\n", 0, at)
+        column = at - (self.original.rfind(b"\n", 0, at) + 1)
+        line = self._lines[row]
         before = line[:column].decode("utf-8", "replace")
         return Place(row + 1, len(before) + 1, line.decode("utf-8", "replace").strip()[:300])
 
@@ -116,15 +131,12 @@ def _repaired(source: Source, root: tree_sitter.Node) -> tuple[Source, tree_sitt
             ):
                 continue
             if not re.match(rb"[ \t]*\r?\n", source.bytes[node.end_byte : node.end_byte + 80]):
-                places.add(node.end_byte)
+                places.add(source.offset(node.end_byte))
         if not places:
             return source, root
-        pieces, last = [], 0
-        for place in sorted(places):
-            pieces += [source.bytes[last:place], b"\n"]
-            last = place
-        pieces.append(source.bytes[last:])
-        source = Source(b"".join(pieces).decode("utf-8", "replace"))
+        source = Source(
+            source.original.decode("utf-8", "replace"), sorted(places.union(source.breaks))
+        )
         root = _parse(source)
         if not root.has_error:
             return source, root
@@ -178,9 +190,7 @@ def _seven(operator: str, place: Place) -> ParseError:
             error_id="InvalidEndOfLine",
             place=place,
         )
-    return ParseError(
-        f"Unexpected token '{operator}' in expression or statement.", place=place
-    )
+    return ParseError(f"Unexpected token '{operator}' in expression or statement.", place=place)
 
 
 _SEVEN = {
@@ -189,7 +199,6 @@ _SEVEN = {
     "null_coalesce_expression": "??",
     "null_coalesce_argument_expression": "??",
 }
-_LATER_STREAMS = {"??=": "??="}
 
 
 def _check_for_51(source: Source, node: tree_sitter.Node) -> None:
@@ -199,7 +208,7 @@ def _check_for_51(source: Source, node: tree_sitter.Node) -> None:
         raise _seven(_SEVEN[kind], source.place(node))
     if kind == "pipeline_chain_tail":
         raise _seven(source.text(node).strip() or "&&", source.place(node))
-    if kind == "assignment_operator" and source.text(node).strip() in _LATER_STREAMS:
+    if kind == "assignment_operator" and source.text(node).strip() == "??=":
         raise _seven("??=", source.place(node))
     if kind == "block_name" and source.text(node).strip().lower() == "clean":
         raise ParseError("Unexpected token 'clean' in expression or statement.")

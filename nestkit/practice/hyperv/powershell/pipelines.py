@@ -28,21 +28,20 @@ def run_pipeline(ev: Evaluator, node: Pipeline, out: list[Value]) -> None:
     """Run a pipeline; what its last part puts out goes to ``out``."""
     session = ev.session
     session.place = node.place
-    session.ok = True
     items: list[Value] | None = None
     last = len(node.parts) - 1
     for at, part in enumerate(node.parts):
         sink = out if at == last and not node.silenced & {"1", "*"} else []
         if isinstance(part, Command):
+            session.ok = True if at == 0 else session.ok
             run_command(ev, part, items, sink)
         else:
             ev.put(ev.raw(part), sink)
+            session.ok = True
         items = sink
 
 
-def run_command(
-    ev: Evaluator, node: Command, items: list[Value] | None, out: list[Value]
-) -> None:
+def run_command(ev: Evaluator, node: Command, items: list[Value] | None, out: list[Value]) -> None:
     """Run one command of a pipeline; ``items`` is None where nothing is piped in."""
     session = ev.session
     before = session.muted, session.merged

@@ -59,7 +59,7 @@ class Match:
 
 def _bad(pattern: str, why: str) -> PsError:
     return PsError(
-        f'The regular expression pattern {pattern[:100]} is not valid here: {why}.',
+        f"The regular expression pattern {pattern[:100]} is not valid here: {why}.",
         error_id="InvalidRegularExpression",
         category="InvalidOperation",
         target=pattern[:100],
@@ -78,7 +78,16 @@ _CLASSES: dict[str, Test] = {
     "s": str.isspace,
     "S": lambda c: not c.isspace(),
 }
-_CONTROL = {"t": "\t", "n": "\n", "r": "\r", "f": "\f", "v": "\v", "a": "\a", "e": "\x1b", "0": "\0"}
+_CONTROL = {
+    "t": "\t",
+    "n": "\n",
+    "r": "\r",
+    "f": "\f",
+    "v": "\v",
+    "a": "\a",
+    "e": "\x1b",
+    "0": "\0",
+}
 
 
 class _Compiler:
@@ -291,7 +300,9 @@ class _Compiler:
 
     def span(self, low: str, high: str) -> Test:
         if self.ignore_case:
-            return lambda c: low <= c <= high or low <= c.lower() <= high or low <= c.upper() <= high
+            return lambda c: (
+                low <= c <= high or low <= c.lower() <= high or low <= c.upper() <= high
+            )
         return lambda c: low <= c <= high
 
 

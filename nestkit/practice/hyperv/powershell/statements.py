@@ -43,8 +43,8 @@ def _pipeline(ev: Evaluator, node: Pipeline, out: list[Value]) -> None:
     first = node.parts[0]
     if len(node.parts) == 1 and isinstance(first, (Step, Cast)):
         ev.session.place = node.place
-        ev.session.ok = True
         value = ev.raw(first)
+        ev.session.ok = True
         if not isinstance(first, Step):
             ev.put(value, out)
         return
@@ -54,7 +54,6 @@ def _pipeline(ev: Evaluator, node: Pipeline, out: list[Value]) -> None:
 @statement(Assign)
 def _assign(ev: Evaluator, node: Assign, out: list[Value]) -> None:
     ev.session.place = node.place
-    ev.session.ok = True
     ev.raw(node)
 
 
@@ -84,9 +83,9 @@ def _loop(ev: Evaluator, node: Loop, out: list[Value]) -> None:
     first = node.body_first
     while True:
         ev.budget.step()
-        if not first and node.condition is not None:
-            if to_bool(ev.value(node.condition)) == node.until:
-                return
+        condition = None if first else node.condition
+        if condition is not None and to_bool(ev.value(condition)) == node.until:
+            return
         first = False
         if not _once(ev, node.body, out):
             return
@@ -158,7 +157,7 @@ def _fits(ev: Evaluator, node: Switch, item: Value, condition: Value) -> bool:
     if node.mode == "regex":
         ignore = not node.case_sensitive
         return operators.find(condition, to_text(item), ev.budget, ignore_case=ignore) is not None
-    if isinstance(item, (str, type(None))) or isinstance(condition, str):
+    if isinstance(condition, str) or item is None or isinstance(item, str):
         first, second = to_text(item), to_text(condition)
         if not node.case_sensitive:
             first, second = first.lower(), second.lower()
@@ -205,6 +204,7 @@ def _handle(ev: Evaluator, error: PsError, body: Block, out: list[Value]) -> Non
     session.record(error)
     before = ev.scope.variables.get("_")
     ev.scope.variables["_"] = session.errors[0]
+    session.ok = True
     try:
         ev.run(body, out)
     finally:

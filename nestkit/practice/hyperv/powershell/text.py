@@ -238,7 +238,7 @@ def _date_part(value: datetime, char: str, width: int) -> str:
 
 def _bad_format(form: str) -> PsError:
     return PsError(
-        f"Error formatting a string: the format '{form[:40]}' is not one this practice host speaks.",
+        f"Error formatting a string: the format '{form[:40]}' is not spoken here (practice host).",
         error_id="FormatError",
         category="InvalidOperation",
         target=form[:40],

@@ -28,7 +28,7 @@ def _tokens(pattern: str) -> tuple[Test | None, ...]:
             if char == "`" and at + 1 < len(pattern):
                 at += 1
                 char = pattern[at]
-            tokens.append(lambda c, wanted=char: c == wanted)
+            tokens.append(_set(char))
         at += 1
     return tuple(tokens)
 
@@ -47,7 +47,11 @@ def _set(inner: str) -> Test:
 
 
 def matches(
-    pattern: str, text: str, *, case_sensitive: bool = False, spend: Callable[[int], None] | None = None
+    pattern: str,
+    text: str,
+    *,
+    case_sensitive: bool = False,
+    spend: Callable[[int], None] | None = None,
 ) -> bool:
     """Whether the whole text fits the pattern."""
     if not case_sensitive:
