@@ -26,6 +26,7 @@ from nestkit.practice.hyperv.powershell.tree import (
     Node,
     Paren,
     Pipeline,
+    Splat,
     Variable,
 )
 
@@ -194,15 +195,19 @@ def _elements(
 
 
 def _argument(source: Source, node: tree_sitter.Node) -> Node:
+    if node.type == "unary_expression" and named(node)[0].type == "variable":
+        node = named(node)[0]
     text = source.text(node).strip()
     if node.type == "command_parameter":
         return Named(text.lstrip(_DASHES))
+    if node.type == "variable" and text.startswith("@"):
+        return Splat(Variable(text[1:].lower()))
     if node.type in {"generic_token", "escape_character", "simple_name"}:
         return _bareword(source, node, text)
     if node.type == "bareword_argument_list":
         return ArrayLiteral(tuple(_argument(source, one) for one in named(node)))
     if node.type in {"concatenated_command_argument", "expandable_bareword"}:
-        parts = tuple(_argument(source, one) for one in children(node))
+        parts = tuple(_piece(source, one) for one in children(node))
         if all(isinstance(p, Literal) for p in parts):
             return Literal("".join(str(p.value) for p in parts if isinstance(p, Literal)), True)
         return Expandable(parts)
@@ -212,6 +217,14 @@ def _argument(source: Source, node: tree_sitter.Node) -> Node:
     if node.type == "type_literal":  # `Get-VM [abc]*`: an argument is text, not a type
         return Literal(text, True)
     return lower(source, node)
+
+
+def _piece(source: Source, node: tree_sitter.Node) -> Node:
+    """A part of a word: text where it would be a parameter or a splat alone."""
+    made = _argument(source, node)
+    if isinstance(made, (Named, Splat)):
+        return Literal(source.text(node).strip(), True)
+    return made
 
 
 def _bareword(source: Source, node: tree_sitter.Node, text: str) -> Node:

@@ -28,7 +28,6 @@ from nestkit.practice.hyperv.powershell.tree import (
     Member,
     Node,
     Paren,
-    Splat,
     Step,
     SubExpression,
     TypeLiteral,
@@ -115,10 +114,15 @@ def _expand(source: Source, node: tree_sitter.Node, start: int, end: int, *, dou
 
 @rule("variable")
 def variable(source: Source, node: tree_sitter.Node) -> Node:
-    """A variable or, with ``@``, a splat."""
+    """``$name``."""
     text = source.text(node).strip()
     if text.startswith("@"):
-        return Splat(Variable(text[1:].lower()))
+        raise ParseError(
+            "The splatting operator '@' cannot be used to reference variables in an expression. "
+            f"'{text}' can be used only as an argument to a command.",
+            error_id="SplattingNotPermitted",
+            place=source.place(node),
+        )
     name = text[1:]
     if name.startswith("{") and name.endswith("}"):
         name = literals.unescape(name[1:-1], doubled_quote=False)
