@@ -89,5 +89,6 @@ def _run(session: Session, inv: Invocation, vm: Vm, computer: Computer) -> list[
     )
     for value in values:
         if isinstance(value, PropertyObject):
+            value.methods.pop("tostring", None)  # it is shown by its properties
             value.add("PSComputerName", vm.name)
     return values
