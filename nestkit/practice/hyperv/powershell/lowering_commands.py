@@ -54,7 +54,7 @@ def _chain(source: Source, node: tree_sitter.Node) -> Node:
             silenced = frozenset(_redirection(source, one) for one in named(child))
             continue
         made = lower(source, child)
-        if parts and not isinstance(made, Command):
+        if parts and (not isinstance(made, Command) or _is_number(made)):
             raise ParseError(
                 "Expressions are only allowed as the first element of a pipeline.",
                 error_id="ExpressionsMustBeFirstInPipeline",
@@ -64,6 +64,11 @@ def _chain(source: Source, node: tree_sitter.Node) -> Node:
     if not parts:
         raise refuse(source, node)
     return Pipeline(tuple(parts), source.place(node), silenced)
+
+
+def _is_number(command: Command) -> bool:
+    name = command.name
+    return isinstance(name, Literal) and str(name.value).isdigit() and not command.operator
 
 
 @rule("assignment_expression")
@@ -170,6 +175,8 @@ def _command_name(source: Source, node: tree_sitter.Node, operator: str) -> Node
             return lower(source, inner)
         node = inner
     text = source.text(node).strip()
+    if text.lower() == "using":
+        raise unspoken_syntax("using statements", source.place(node))
     if operator == "." and not text.startswith("{"):
         raise unspoken_syntax("dot-sourcing of files", source.place(node))
     return Literal(literals.unescape(text, doubled_quote=False))

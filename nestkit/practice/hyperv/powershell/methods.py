@@ -12,6 +12,7 @@ from nestkit.practice.hyperv.powershell.convert import (
     INTEGERS,
     canonical,
     cast,
+    known_type,
     to_date,
     to_integer,
     to_number,
@@ -307,7 +308,7 @@ def set_static(kind: str, name: str, value: Value) -> None:
 
 
 def _unknown_static(kind: str, name: str) -> PsError:
-    if not _spoken(kind):
+    if not _spoken(kind) and not known_type(kind):
         return unknown_type(kind)
     return unspoken(f"[{kind}]::{name}")
 

@@ -146,7 +146,28 @@ def _repaired(source: Source, root: tree_sitter.Node) -> tuple[Source, tree_sitt
 _BREAK_AFTER = frozenset({"statement_block", "param_block"})
 
 
+def _unclosed(source: Source, root: tree_sitter.Node) -> ParseError | None:
+    """The innermost bracket that is never closed, where all others fit."""
+    stack: list[tree_sitter.Node] = []
+    for node, _depth in walk(root):
+        if node.child_count or node.is_named or node.is_missing:
+            continue
+        kind = node.type.strip()
+        if kind in _OPENERS:
+            stack.append(node)
+        elif kind in _MISSING:
+            if not stack or _OPENERS[stack.pop().type.strip()] != kind:
+                return None
+    if not stack:
+        return None
+    message, error_id = _MISSING[_OPENERS[stack[-1].type.strip()]]
+    return ParseError(message, error_id=error_id, place=source.place(stack[-1]))
+
+
 def _first_error(source: Source, root: tree_sitter.Node) -> ParseError:
+    unclosed = _unclosed(source, root)
+    if unclosed is not None:
+        return unclosed
     for node, _depth in walk(root):
         if node.is_missing:
             message, error_id = _MISSING.get(
@@ -161,11 +182,8 @@ def _first_error(source: Source, root: tree_sitter.Node) -> ParseError:
 def _explain(source: Source, node: tree_sitter.Node) -> ParseError:
     place = source.place(node)
     text = source.text(node).strip()
-    for opener, closer in _OPENERS.items():
-        last = node.children[-1] if node.children else None
-        if last is not None and last.type == opener and last.end_byte >= len(source.bytes.rstrip()):
-            message, error_id = _MISSING[closer]
-            return ParseError(message, error_id=error_id, place=place)
+    if re.search(r"\?[.\[]", text):
+        return _seven("?.", place)
     for quote in ('"', "'"):
         if text.startswith(quote) and text.count(quote) % 2:
             return ParseError(
@@ -173,8 +191,6 @@ def _explain(source: Source, node: tree_sitter.Node) -> ParseError:
                 error_id="TerminatorExpectedAtEndOfString",
                 place=place,
             )
-    if re.search(r"\?[.\[]", text):
-        return _seven("?.", place)
     token = text.split(maxsplit=1)[0] if text else ""
     return ParseError(
         f"Unexpected token '{token[:60]}' in expression or statement. "
