@@ -80,10 +80,37 @@ def test_any_name_given_as_data_comes_back_unchanged(desk: Session, name: str) -
     assert json.loads(played.stdout) == {"name": name, "same": True}
 
 
+STATEMENTS = [
+    "Start-VM {vm}", "Stop-VM {vm} -TurnOff", "Save-VM {vm}", "Suspend-VM {vm}", "Resume-VM {vm}",
+    "Remove-VM {vm} -Force", "New-VM -Name {vm} -MemoryStartupBytes {n}GB", "Get-VM {vm}",
+    "Remove-VMSavedState {vm}", "Checkpoint-VM {vm}", "Remove-VMSnapshot {vm}",
+    "Get-VMSnapshot {vm} | Select-Object -First 1 | Remove-VMSnapshot",
+    "Set-VMProcessor {vm} -Count {n} -ExposeVirtualizationExtensions ${flag}",
+    "Set-VMMemory {vm} -StartupBytes {n}GB -DynamicMemoryEnabled ${flag} -MinimumBytes 1GB",
+    "Get-VMNetworkAdapter {vm} | Set-VMNetworkAdapter -MacAddressSpoofing On",
+    "Add-VMNetworkAdapter {vm}", "Remove-VMNetworkAdapter {vm}", "Update-VMVersion {vm} -Force",
+    "Get-VM {vm} | ConvertTo-Json -Depth 2", "Rename-VM {vm} -NewName x{n}",
+    "New-VMSwitch -Name s{n} -SwitchType Internal", "Remove-VMSwitch s{n} -Force",
+    "Set-VM {vm} -ProcessorCount {n} -StaticMemory", "Restart-VM {vm} -Force",
+]  # fmt: skip
+
+
 def scripts(count: int, seed: int) -> Iterator[str]:
+    """Two in three are well-formed; the others are words in any order."""
     chance = random.Random(seed)
     for _ in range(count):
-        yield " ".join(chance.choices(WORDS, k=chance.randint(1, 12)))
+        if chance.random() < 0.33:
+            yield " ".join(chance.choices(WORDS, k=chance.randint(1, 12)))
+            continue
+        chosen = chance.choices(STATEMENTS, k=chance.randint(1, 4))
+        yield "; ".join(
+            one.format(
+                vm=chance.choice(["nested-hv-0*", f"nested-hv-{chance.randint(1, 20):02}", "x?"]),
+                n=chance.choice([1, 2, 4, 16, 200, 3000]),
+                flag=chance.choice(["true", "false"]),
+            )
+            for one in chosen
+        )
 
 
 def storm(count: int, seed: int) -> None:

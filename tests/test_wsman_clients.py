@@ -269,3 +269,41 @@ def test_the_address_carries_the_tls_port_the_pin_and_no_password(host: Practice
     assert host.url == f"hyperv://Administrator@127.0.0.1:{host.https_port}?pin={host.fingerprint}"
     assert host.port != host.https_port
     assert host.password not in repr(host)
+
+
+def test_reset_brings_the_first_state_back_and_ends_shells() -> None:
+    with practice.start("hyperv") as p:
+        client = protocol(p)
+        shell = client.open_shell()
+        line = 'powershell -Command "Stop-VM nested-hv-01 -TurnOff; [string](Get-VM nested-hv-01).State"'
+        command = client.run_command(shell, line)
+        assert client.get_command_output(shell, command) == (b"Off\r\n", b"", 0)
+        p.reset()
+        with pytest.raises(WSManFaultError):
+            client.run_command(shell, line)
+        line = 'powershell -Command "[string](Get-VM nested-hv-01).State"'
+        assert run(protocol(p), line)[0] == b"Running\r\n"
+
+
+def test_the_shared_host_is_joined_and_stopped(state_dir: Path) -> None:
+    first = practice.join("hyperv", {"profile": "amd-ws2019"})
+    try:
+        second = practice.join("hyperv", {"profile": "amd-ws2019"})
+        assert (first.pid, first.port, first.password) == (second.pid, second.port, second.password)
+        assert run(protocol(second), "hostname")[2] == 0
+    finally:
+        assert practice.stop("hyperv") == 1
+    psutil.wait_procs(
+        [psutil.Process(first.pid)] if psutil.pid_exists(first.pid) else [], timeout=5
+    )
+    assert list((state_dir / "practice-hyperv-credentials").iterdir()) == []
+
+
+def test_slow_answers_are_slow(host: PracticeHost) -> None:
+    host.set_faults(slow_answer=0.4)
+    try:
+        start = time.monotonic()
+        run(protocol(host), "hostname")
+        assert time.monotonic() - start > 1.5
+    finally:
+        host.set_faults()

@@ -28,7 +28,7 @@ class Options:
     Parameters
     ----------
     kind
-        "esx".
+        "esx" or "hyperv".
     profile
         A profile of the inventory.
     vms
@@ -40,7 +40,7 @@ class Options:
     seed
         Decides which further VMs there are.
     session_s
-        Sessions end after so many idle seconds.
+        Sessions end after so many idle seconds; Hyper-V's shells after 180 at the latest.
     """
 
     kind: str

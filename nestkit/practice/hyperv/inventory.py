@@ -5,24 +5,23 @@ from __future__ import annotations
 import random
 import time
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from nestkit.errors import PracticeError
+from nestkit.practice.hyperv.copies import copy_of, make_mac, windows_inside
 from nestkit.practice.hyperv.model import (
     GIB,
     SUPPORTED_VERSIONS,
     WS2022,
     Adapter,
-    Address,
     Checkpoint,
     Computer,
     Disk,
     Guest,
     GuestOs,
-    Nat,
     Nic,
     Switch,
     SwitchType,
@@ -140,7 +139,7 @@ def _host(source: Source, overlay: Table, host_id: uuid.UUID) -> Computer:
             Adapter(
                 t.text("name"),
                 t.text("description"),
-                _mac(host_id, n),
+                make_mac(host_id, n),
                 t.number("link_mbps", 0, 800_000) * 10**6,
                 index=n + 4,
             )
@@ -149,10 +148,6 @@ def _host(source: Source, overlay: Table, host_id: uuid.UUID) -> Computer:
     )
     table.done()
     return host
-
-
-def _mac(*parts: object) -> str:
-    return "00155D" + identity(*parts).hex[:6].upper()
 
 
 def _switch(table: Table, host: Computer) -> Switch:
@@ -201,7 +196,7 @@ def _vm(table: Table, number: int, host: Computer, changes: dict[str, Any]) -> V
                 identity(vm_id, "nic", n),
                 "Network Adapter" if n == 0 else f"Network Adapter {n + 1}",
                 network,
-                _mac(vm_id, "nic", n),
+                make_mac(vm_id, "nic", n),
                 _one_of(table, "spoofing", spoofing, n),
             )
             for n, network in enumerate(networks)
@@ -247,49 +242,6 @@ def _install(table: Table, vm: Vm, host: Computer) -> None:
         vm.guest.computer = windows_inside(vm, host, build, role=role, nat=nat)
 
 
-def windows_inside(
-    vm: Vm, host: Computer, build: int = WS2022, *, role: bool = False, nat: str = ""
-) -> Computer:
-    """A Windows Server in a VM."""
-    inside = Computer(
-        name="WIN-" + identity(vm.id, "guest").hex[:11].upper(),
-        bios_id=vm.id,
-        build=build,
-        vendor=host.vendor,
-        cpu_model=host.cpu_model,
-        sockets=1,
-        cores=vm.cpu_count,
-        threads=vm.cpu_count,
-        memory=vm.startup,
-        os_memory=min(2 * GIB, vm.startup // 2),
-        manufacturer="Microsoft Corporation",
-        model="Virtual Machine",
-        disks=[Disk("Msft Virtual Disk", vm.disk_size, "Unspecified", "SAS")],
-        adapters=[
-            Adapter(
-                "Ethernet" if n == 0 else f"Ethernet {n + 1}",
-                "Microsoft Hyper-V Network Adapter" + (f" #{n + 1}" if n else ""),
-                nic.mac,
-                10**10,
-                index=n + 4,
-            )
-            for n, nic in enumerate(vm.nics)
-        ],
-        has_role=role,
-        slat=vm.exposes,
-        firmware_virtualization=vm.exposes,
-        hypervisor_runs=vm.exposes and role,
-        is_guest=True,
-    )
-    if nat:
-        switch = Switch(identity(vm.id, "nat"), "NATSwitch", "Internal")
-        inside.switches.append(switch)
-        inside.nats.append(Nat("NestedNAT", nat))
-        gateway = nat.split("/")[0].rsplit(".", 1)[0] + ".1"
-        inside.addresses.append(Address(gateway, 24, f"vEthernet ({switch.name})"))
-    return inside
-
-
 def _choose(overlay: Table, drafts: list[Vm], host: Computer) -> list[Vm]:
     by_name = {vm.name: vm for vm in drafts}
     chosen = drafts
@@ -300,27 +252,8 @@ def _choose(overlay: Table, drafts: list[Vm], host: Computer) -> list[Vm]:
     if "only" in overlay.left:
         chosen = [by_name[name] for name in overlay.texts("only", [])]
     for n, name in enumerate(overlay.texts("again", [])):
-        chosen = [*chosen, _copy(by_name[name], name, ("again", n), host)]
+        chosen = [*chosen, copy_of(by_name[name], name, ("again", n), host)]
     return list(chosen)
-
-
-def _copy(vm: Vm, name: str, salt: object, host: Computer) -> Vm:
-    """The same VM once more, with identities of its own."""
-    vm_id = identity(vm.id, "copy", salt)
-    nics = [
-        replace(nic, id=identity(vm_id, "nic", n), mac=_mac(vm_id, "nic", n))
-        for n, nic in enumerate(vm.nics)
-    ]
-    points = [replace(p, id=identity(vm_id, p.id), parent=None) for p in vm.checkpoints]
-    copy = replace(vm, id=vm_id, name=name, nics=nics, checkpoints=points)
-    copy.guest = Guest(vm.guest.os, vm.guest.build)
-    inside = vm.guest.computer
-    if inside is not None:
-        nat = inside.nats[0].prefix if inside.nats else ""
-        copy.guest.computer = windows_inside(
-            copy, host, vm.guest.build, role=inside.has_role, nat=nat
-        )
-    return copy
 
 
 def _further(
@@ -333,7 +266,7 @@ def _further(
     further = []
     for n in range(count):
         model = order.choice(drafts) if order else drafts[n % len(drafts)]
-        vm = _copy(model, f"vm-{known + n + 1:05}", ("further", n), host)
+        vm = copy_of(model, f"vm-{known + n + 1:05}", ("further", n), host)
         vm.state = "Off" if vm.state != "Saved" else "Saved"
         further.append(vm)
     return further

@@ -11,6 +11,7 @@ from xml.sax.saxutils import unescape
 from nestkit.practice.hyperv import (  # noqa: F401  (importing them registers cmdlets)
     cim,
     cmdlet_table,
+    cmdlets_checkpoints,
     cmdlets_network,
     cmdlets_settings,
     cmdlets_vm,
