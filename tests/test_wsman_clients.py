@@ -275,14 +275,14 @@ def test_reset_brings_the_first_state_back_and_ends_shells() -> None:
     with practice.start("hyperv") as p:
         client = protocol(p)
         shell = client.open_shell()
-        line = 'powershell -Command "Stop-VM nested-hv-01 -TurnOff; [string](Get-VM nested-hv-01).State"'
+        state = "[string](Get-VM nested-hv-01).State"
+        line = f'powershell -Command "Stop-VM nested-hv-01 -TurnOff; {state}"'
         command = client.run_command(shell, line)
         assert client.get_command_output(shell, command) == (b"Off\r\n", b"", 0)
         p.reset()
         with pytest.raises(WSManFaultError):
             client.run_command(shell, line)
-        line = 'powershell -Command "[string](Get-VM nested-hv-01).State"'
-        assert run(protocol(p), line)[0] == b"Running\r\n"
+        assert run(protocol(p), f'powershell -Command "{state}"')[0] == b"Running\r\n"
 
 
 def test_the_shared_host_is_joined_and_stopped(state_dir: Path) -> None:
