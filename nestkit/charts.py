@@ -35,7 +35,7 @@ _ORIGINS: Final = {
 }
 _ALT: Final = "nestkit-alt-text"
 _LEFT_OUT: Final = {"#000000", "#f0e442"}
-_TITLE_WIDTH: Final = 90  # letters that fit above a panel
+_TITLE_WIDTH: Final = 72  # letters that fit above a panel
 _BASELINE: Final = "#555555"
 _SURE: Final = ("slower", "faster")
 
@@ -215,7 +215,7 @@ def _draw(axes: Axes, panel: _Panel, limits: tuple[float, float]) -> None:
     span = log2(limits[1] / limits[0])
     axes.xaxis.set_major_locator(LogLocator(base=2.0 ** max(1, ceil(span / 8))))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,g}×"))
+    axes.xaxis.set_major_formatter(FuncFormatter(_tick))
     base = {e.workload: e for e in panel.base}
     labels = [
         f"{_title(w)}\n{panel.baseline}: {format_value(base[w])}" if w in base else _title(w)
@@ -228,6 +228,10 @@ def _draw(axes: Axes, panel: _Panel, limits: tuple[float, float]) -> None:
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
     axes.set_title(panel.title, fontsize=9, loc="left", color="#333333")
+
+
+def _tick(value: float, _position: int) -> str:
+    return f"{value:,g}×" if value >= 1 else f"1/{1 / value:,g}×"
 
 
 def _legend(panels: Sequence[_Panel]) -> list[Line2D]:

@@ -113,6 +113,9 @@ class Plan:
 
         return as_text(self)
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))  # IPython would show the dataclass
+
     def _repr_html_(self) -> str:
         from nestkit.planview import as_html
 

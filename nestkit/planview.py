@@ -6,15 +6,21 @@ import json
 from html import escape
 from typing import TYPE_CHECKING, Final
 
+from nestkit.wording import PRACTICE
+
 if TYPE_CHECKING:
     from nestkit.plans import Json, Plan, Step, Target
 
-PRACTICE: Final = "Practice host: a model, no proof for a real one."
 _KINDS: Final = {"vm": "VM", "port_group": "port group"}
 _POWER: Final = {
     "shutdown_guest": "shut down the guest of",
     "power_off": "pull the plug of",
     "power_on": "start",
+}
+_PROPERTIES: Final = {
+    "nested_hv": "hardware virtualization for the guest",
+    "cpu": "virtual CPUs",
+    "security": "security policy",
 }
 _CELL: Final = "text-align:left;vertical-align:top;padding:4px 10px 4px 0"
 
@@ -23,9 +29,18 @@ def shown(value: Json) -> str:
     """A property's value as a person reads it."""
     if isinstance(value, str):
         return value
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, dict):
-        return ", ".join(f"{name.replace('_', ' ')} {shown(part)}" for name, part in value.items())
+        return ", ".join(_part(name, part) for name, part in value.items())
     return json.dumps(value, ensure_ascii=False)
+
+
+def _part(name: str, value: Json) -> str:
+    """One of several values; a unit in its name goes behind it."""
+    head = name.removesuffix("_mib")
+    unit = " MiB" if head != name else ""
+    return f"{head.replace('_', ' ')} {shown(value)}{unit}"
 
 
 def named(target: Target) -> str:
@@ -37,7 +52,8 @@ def action(step: Step) -> str:
     """What a step does, without its values."""
     if step.op in _POWER:
         return f"{_POWER[step.op]} {named(step.target)}"
-    return f"set {step.property.replace('_', ' ')} of {named(step.target)}"
+    words = _PROPERTIES.get(step.property, step.property.replace("_", " "))
+    return f"set {words} of {named(step.target)}"
 
 
 def headline(plan: Plan) -> str:

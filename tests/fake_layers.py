@@ -61,6 +61,7 @@ class FakeLayer:
     cpu_count: int = 1
     cpus_used: str = ""  # pinned to so many
     disk: str = "/dev/vdb"
+    paths: Mapping[str, str] = field(default_factory=dict)
     hashes: Mapping[str, str] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     broken: Callable[[Sequence[str], str], str] | None = None  # changes what a tool prints
@@ -152,7 +153,10 @@ class FakeLayer:
             emulated=self.emulated,
             cpu_count=self.cpu_count,
             kernel="6.1.0",
-            extra={k: v for k, v in (("disk", self.disk), ("cpus_used", self.cpus_used)) if v},
+            extra={
+                **{k: v for k, v in (("disk", self.disk), ("cpus_used", self.cpus_used)) if v},
+                **self.paths,
+            },
         )
 
     def close(self) -> None:

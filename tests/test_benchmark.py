@@ -168,6 +168,19 @@ def test_samples_last_at_least_100_ms_in_slow_layers_and_fast_ones() -> None:
         assert not run.flagged
 
 
+def test_a_machine_that_is_busy_while_counts_are_found_does_not_shorten_the_samples() -> None:
+    layers = pair(World(noise=0.0))
+    calls = itertools.count()
+
+    def busy(argv: Sequence[str]) -> None:
+        if argv[0] == "sysbench":
+            layers[1].slowdown = {"arithmetic": 4.0 if next(calls) == 0 else 1.0}
+
+    layers[1].before = busy
+    run = benchmark.run(layers, seed=1, rounds=2, workloads=["arithmetic"])
+    assert all(s.host_s > 0.25 for s in run.counted if s.layer == "L1")
+
+
 def test_a_sample_that_is_too_short_is_flagged() -> None:
     layers = pair()
     layers[1].short = 0.2
@@ -329,6 +342,19 @@ def test_provenance_says_where_the_figures_come_from() -> None:
     assert {s.env_id for s in run.samples if s.layer == "L0"} != {
         s.env_id for s in run.samples if s.layer == "L1"
     }
+
+
+def test_no_path_of_this_machine_gets_into_a_run() -> None:
+    runs = []
+    for folder in ("one", "two"):
+        layers = pair()
+        layers[0].disk = f"/home/someone/.cache/nestkit/run/{folder}/disk.raw"
+        layers[0].paths = {"path:fio": "/home/someone/fio"}
+        runs.append(benchmark.run(layers, seed=1, rounds=1))
+    assert "someone" not in str(runs[0].to_json())
+    assert runs[0].facts("L0").extra["disk"] == "disk.raw"
+    assert runs[0].facts("L1").extra["disk"] == "/dev/vdb"
+    assert {s.env_id for s in runs[0].samples} == {s.env_id for s in runs[1].samples}
 
 
 # ---------------------------------------------------------------- R10 emulation

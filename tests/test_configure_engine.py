@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -195,6 +196,54 @@ def test_somebody_elses_later_change_is_a_conflict_and_stays(fake, tmp_path):
     assert fake.state() == first | {(VM_ID, "memory"): theirs}
 
 
+def test_what_somebody_put_back_already_is_skipped_and_can_be_done_again(fake, tmp_path):
+    first = fake.state()
+    done = configure.apply(configure.plan(fake, "l1"), fake, journal_dir=tmp_path)
+    fake.values[VM_ID, "nested_hv"] = False
+    result = configure.rollback(done.journal, fake)
+    assert result.complete and len(result.skipped) == 1 and fake.state() == first
+    assert configure.resume(done.journal, fake).ok and goal_met(fake)
+
+
+def test_a_change_that_comes_while_rolling_back_is_reported(fake, tmp_path):
+    done = configure.apply(configure.plan(fake, "l1"), fake, journal_dir=tmp_path)
+
+    def interfere(step):
+        if step.id == "undo-1-shutdown_guest":
+            fake.values[VM_ID, "cpu"] = {"count": 16, "cores_per_socket": 1}
+
+    fake.after_perform = interfere
+    result = configure.rollback(done.journal, fake)
+    assert not result.complete and [c.step.property for c in result.conflicts] == ["cpu"]
+
+
+def test_verify_names_what_is_otherwise(fake, tmp_path):
+    done = configure.apply(configure.plan(fake, "l1"), fake, journal_dir=tmp_path)
+    fake.values[VM_ID, "cpu"] = {"count": 1, "cores_per_socket": 1}
+    found = configure.verify(done.journal, fake)
+    assert not found.ok and len(found.mismatches) == 1
+    assert "cpu of VM 'l1'" in str(found) and "count 2" in str(found) and "count 1" in str(found)
+    fake.identity = "other"
+    with pytest.raises(PlanError):
+        configure.verify(done.plan, fake)
+
+
+def test_verify_asks_for_the_goal_and_not_only_for_the_values(fake, tmp_path, monkeypatch):
+    done = configure.apply(configure.plan(fake, "l1"), fake, journal_dir=tmp_path)
+    # the switch may refuse in effect what the port group itself says
+    plain = fake.read
+
+    def refused(vm=None):
+        facts = plain(vm)
+        (nic,) = facts.vms[0].nics
+        vms = (replace(facts.vms[0], nics=(replace(nic, promiscuous=False),)),)
+        return replace(facts, vms=vms, nested_hv_supported=False)
+
+    monkeypatch.setattr(fake, "read", refused)
+    found = configure.verify(done.journal, fake)
+    assert not found.ok and "ready to host a hypervisor" in str(found)
+
+
 def test_without_tools_a_rollback_leaves_the_vm_and_says_so_until_told(fake, tmp_path):
     first = fake.state()
     done = configure.apply(configure.plan(fake, "l1"), fake, journal_dir=tmp_path)
@@ -224,6 +273,7 @@ def test_a_vm_started_by_somebody_after_a_cut_is_not_touched_while_on(fake, tmp_
         configure.resume(journal, fake)
     result = configure.rollback(journal, fake)
     assert [left.step.property for left in result.not_undone] == ["nested_hv"]
+    assert "needs it off" in result.not_undone[0].reason  # said without trying
     assert fake.values[VM_ID, "nested_hv"] is True
 
 

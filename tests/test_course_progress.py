@@ -81,14 +81,16 @@ def test_a_file_that_cannot_be_used_is_kept_aside_and_said(damage: bytes) -> Non
     assert progress.record("00", "host", "passed") == ""
 
 
-def test_looking_at_a_newer_file_keeps_it_too() -> None:
+def test_looking_at_a_newer_file_leaves_it_where_it_is_and_says_so_each_time() -> None:
     newer = '{"schema": 99, "items": {}}'
     progress.path().write_text(newer)
-    summary = progress.summary()
-    assert "newer nestkit" in summary.note
-    assert "newer nestkit" in summary._repr_html_()
-    kept = list(progress.path().parent.glob("progress-kept-*.json"))
-    assert kept[0].read_text() == newer
+    assert progress.answer_to("00", "quiz-layers") is None
+    assert progress.setting("host", "none") == "none"
+    for _ in range(2):
+        summary = progress.summary()
+        assert "newer nestkit" in summary.note
+        assert "newer nestkit" in summary._repr_html_()
+    assert progress.path().read_text() == newer
 
 
 def test_two_damages_are_two_files() -> None:

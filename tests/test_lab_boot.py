@@ -24,8 +24,15 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
-def built():
-    return lab.build_image()
+def built(tmp_path_factory):
+    """The user's cached image, in a cache of these tests' own: other labs may run meanwhile."""
+    lab.build_image()
+    cache = tmp_path_factory.mktemp("cache")
+    (cache / "lab").mkdir()
+    (cache / "lab/images").symlink_to(cache_dir("lab", "images"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NESTKIT_CACHE", str(cache))
+        yield lab.build_image()
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +107,19 @@ def test_facts_tell_how_each_layer_was_reached(deep):
     assert [f.cpu_count for f in facts[1:]] == [1, 1]
     assert facts[0].extra["cpus_used"] == "1"
     assert all(f.extra["image"] == facts[0].extra["image"] for f in facts)
+
+
+def test_the_guests_clocks_keep_time(deep):
+    for runner in deep.layers[1:]:
+        assert "jiffies" not in str(runner.facts().clock_source)
+        before = runner.run(["cat", "/proc/uptime"], timeout=60)
+        time.sleep(5)
+        after = runner.run(["cat", "/proc/uptime"], timeout=60)
+        guest = float(after.stdout.split()[0]) - float(before.stdout.split()[0])
+        # each reading was taken between two instants that are known
+        assert (
+            after.host_t0 - before.host_t1 - 0.05 <= guest <= after.host_t1 - before.host_t0 + 0.05
+        )
 
 
 @pytest.mark.parametrize("program", ["sysbench", "fio", "nestkit-probe"])
@@ -208,6 +228,42 @@ def test_kvm_that_cannot_run_the_lab_gives_way_to_emulation(monkeypatch, nothing
         assert "KVM could not run a lab of depth 1" in running.reason
         assert running.run(["true"]).rc == 0
     accelerator.forget()
+
+
+def _with_measured_clock(built, monkeypatch):
+    """Under TCG a busy machine's kernel cannot calibrate its clock; under KVM it need not."""
+    probe = [*built.command("nestkit-probe"), "tsc"]
+    said = subprocess.run(probe, check=True, capture_output=True, text=True).stdout
+    original = accelerator.kernel_arguments
+    monkeypatch.setattr(
+        accelerator,
+        "kernel_arguments",
+        lambda n, **more: original(n, tsc_khz=int(said.split()[1]), **more),
+    )
+
+
+@pytest.mark.parametrize(("svm", "nests"), [("+svm", True), ("-svm", False)])
+def test_the_trial_boot_tells_whether_a_guest_could_run_guests(
+    built, monkeypatch, nothing_left, svm, nests
+):
+    cpu = ["-accel", "tcg", "-cpu", f"EPYC,{svm}"]
+    monkeypatch.setattr(accelerator, "cpu_arguments", lambda a: cpu)
+    _with_measured_clock(built, monkeypatch)
+    monkeypatch.setattr(accelerator, "TRIAL_DEADLINE_S", 90.0)
+    verdict = accelerator._try_kvm(built, None)
+    assert (verdict.runs, verdict.nests) == (True, nests), verdict
+
+
+def test_a_trial_guest_that_hangs_meets_its_deadline(built, monkeypatch, nothing_left):
+    original = accelerator.kernel_arguments
+    monkeypatch.setattr(accelerator, "cpu_arguments", lambda a: ["-accel", "tcg"])
+    monkeypatch.setattr(
+        accelerator, "kernel_arguments", lambda n, **m: original(n, **m) + " rdinit=/bin/cat"
+    )
+    monkeypatch.setattr(accelerator, "TRIAL_DEADLINE_S", 3.0)
+    verdict = accelerator._try_kvm(built, None)
+    assert not verdict.runs
+    assert "a guest did not boot on it in 3 s" in verdict.reason
 
 
 def test_a_start_that_is_cancelled_leaves_nothing(nothing_left):

@@ -242,3 +242,34 @@ def test_a_solution_was_run_to_its_end_without_an_error(source: Path) -> None:
 def test_an_instructor_edition_can_be_made_of_every_lesson() -> None:
     for source in SOURCES:
         assert editions.generate(source, "instructor")["cells"]
+
+
+def test_pictures_have_words_and_are_the_same_each_time() -> None:
+    from nestkit.course import diagrams
+
+    for picture in (
+        diagrams.layers_diagram(1),
+        diagrams.layers_diagram(3),
+        diagrams.network_diagram(),
+    ):
+        data, metadata = picture._repr_mimebundle_()
+        assert data["text/plain"] == metadata["image/png"]["alt"] == picture.alt
+        assert picture.png().startswith(b"\x89PNG")
+        assert picture.png() == picture.png()
+    assert "L3 is a VM on L2" in diagrams.layers_diagram(3).alt
+    with pytest.raises(ValueError, match="depth is 1 to 3"):
+        diagrams.layers_diagram(4)
+
+
+def test_a_table_keeps_text_as_text_and_numbers_short() -> None:
+    import pandas as pd
+
+    from nestkit.course.markup import Table
+
+    frame = pd.DataFrame(
+        {"name": ["<b>", None], "value": [153630.094, 1.29683], "low": [float("nan"), 0.5]}
+    ).astype({"low": "Float64"})
+    html = Table(frame, caption="a & b")._repr_html_()
+    for piece in ("&lt;b&gt;", "153,630", "1.297", "a &amp; b", '<th scope="col"'):
+        assert piece in html
+    assert "nan" not in html.lower().replace("name", "")

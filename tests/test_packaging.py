@@ -34,7 +34,7 @@ def test_the_wheel_carries_data_lessons_and_the_type_marker(wheel: Path) -> None
         "nestkit/data/requirements.toml",
         "nestkit/data/practice/esx.toml",
         "nestkit/notebooks/00-start-here.ipynb",
-        "nestkit/lab/probe.c",
+        "nestkit/lab/guest/probe.c",
     }
     assert wanted <= names
     assert not [name for name in names if "__pycache__" in name or name.startswith("tests/")]
@@ -43,8 +43,8 @@ def test_the_wheel_carries_data_lessons_and_the_type_marker(wheel: Path) -> None
 def test_an_installed_copy_finds_its_data(wheel: Path, tmp_path: Path) -> None:
     zipfile.ZipFile(wheel).extractall(tmp_path)
     code = (
-        "import nestkit; from nestkit.requirements import load; "
-        "print(nestkit.__file__); print(len(load()))"
+        "import nestkit; from nestkit.requirements import rules; "
+        'print(nestkit.__file__); print(len(rules("esx")))'
     )
     done = subprocess.run(
         [sys.executable, "-c", code],

@@ -28,25 +28,37 @@ MAY_IMPORT = {
     "state": {"errors"},
     "addresses": BASE,
     "credentials": BASE | {"addresses"},
-    "plans": BASE | {"scripts"},
+    "wording": set(),
+    "tomlfile": {"errors"},
+    "plans": BASE | {"planview", "scripts"},
+    "planview": BASE | {"plans", "wording"},
     "transport": BASE | {"addresses", "credentials"},
     "practice": BASE | {"addresses"},
     "runners": BASE,
     "lab": BASE | {"runners"},
     "hosts": BASE | {"addresses", "credentials", "plans", "transport", "practice", "lab"},
-    "requirements": BASE,
-    "preflight": BASE | {"hosts", "requirements"},
-    "configure": BASE | {"hosts", "plans"},
-    "scripts": BASE | {"plans"},
+    "requirements": BASE | {"tomlfile"},
+    "preflight": BASE | {"hosts", "requirements", "wording"},
+    "configure": BASE | {"hosts", "plans", "planview", "wording"},
+    "scripts": BASE | {"plans", "wording"},
     "benchmark": BASE | {"runners"},
     "charts": BASE | {"benchmark", "runners"},
 }
 
 
 def imports_of(path: Path) -> set[str]:
-    """The parts of nestkit that a module names in an import, at any depth of its code."""
+    """The parts of nestkit that a module imports when it runs, at any depth of its code."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for_types = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
     found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree):
+        if id(node) in for_types:
+            continue
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):

@@ -32,6 +32,16 @@ def test_a_replayed_run_is_the_recorded_one(recorded: tuple[Run, Path]) -> None:
     assert played.flagged
 
 
+def test_the_users_home_stays_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "home", lambda: Path("/home/someone"))
+    layers = emulated_lab()
+    layers[0].disk = "/home/someone/.cache/disk.raw"
+    run, recording = benchmark.record(layers, rounds=1, seed=1)
+    path = recording.save(tmp_path / "lab.gz")
+    assert b"someone" not in gzip.decompress(path.read_bytes())
+    assert benchmark.replay(path) == replace(run, origin="recorded")
+
+
 def test_it_can_be_played_again_and_the_table_is_the_same(recorded: tuple[Run, Path]) -> None:
     run, path = recorded
     tables = {benchmark.replay(path).summary().to_csv() for _ in range(2)}

@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 import statistics
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from nestkit.benchmark.parsers import shorten
+from nestkit.benchmark.samples import Sample
 from nestkit.errors import RunError
 from nestkit.runners.base import ExecResult
 
@@ -86,8 +87,17 @@ class Span:
     def steal_frac(self) -> float:
         """Stolen part of the machine's time, 0 to 1."""
         total = self.after.total_ticks - self.before.total_ticks
-        stolen = self.after.steal_ticks - self.before.steal_ticks
-        return max(0.0, stolen / total) if total > 0 else 0.0
+        return max(0.0, self.stolen_ticks / total) if total > 0 else 0.0
+
+    @property
+    def stolen_ticks(self) -> int:
+        """Stolen time as the kernel counts it, in steps of usually 10 ms."""
+        return self.after.steal_ticks - self.before.steal_ticks
+
+    @property
+    def is_stolen_from(self) -> bool:
+        """True above the limit; one tick alone is only the counter's step."""
+        return self.steal_frac > STEAL_LIMIT and self.stolen_ticks > 1
 
     @property
     def clock_error(self) -> float:
@@ -117,11 +127,15 @@ class ClockWatch:
         return max(span.clock_error, Span(self._readings[0], span.after).clock_error)
 
 
-def sample_flags(steal_frac: float, clock_error: float, elapsed_s: float) -> list[str]:
-    """What is wrong with one sample, in words."""
+def sample_flags(spans: Sequence[Span], clock_error: float, elapsed_s: float) -> list[str]:
+    """What is wrong with one sample, in words.
+
+    ``spans`` are the sample in its own layer and in the outermost one: an inner layer may know
+    nothing of what is stolen from the machine below it.
+    """
     flags = []
-    if steal_frac > STEAL_LIMIT:
-        flags.append(f"steal {steal_frac:.1%}")
+    if any(span.is_stolen_from for span in spans):
+        flags.append(f"steal {max(span.steal_frac for span in spans):.1%}")
     if clock_error > CLOCK_LIMIT:
         flags.append(f"clocks differ by {clock_error:.1%}")
     if elapsed_s < MIN_SAMPLE_S:
@@ -136,3 +150,20 @@ def canary_flags(canaries: Mapping[int, float]) -> dict[int, str]:
     middle = statistics.median(canaries.values())
     drifts = {number: value / middle - 1 for number, value in canaries.items()}
     return {n: f"canary {d:+.0%}" for n, d in drifts.items() if abs(d) > CANARY_LIMIT}
+
+
+def flag_samples(
+    samples: Sequence[Sample], not_comparable: Mapping[tuple[str, str], str]
+) -> tuple[Sample, ...]:
+    """The samples with what is only known at the end: drifting rounds, and rows that do not count.
+
+    ``not_comparable`` gives the reason for a workload and layer.
+    """
+    drifts = canary_flags({s.round: s.canary_ns for s in samples if not s.warmup})
+    done = []
+    for sample in samples:
+        odd = not_comparable.get((sample.workload, sample.layer), "")
+        parts = (odd, sample.reason, drifts.get(sample.round, ""))
+        reason = "; ".join(part for part in parts if part)
+        done.append(replace(sample, valid=not odd, reason=reason))
+    return tuple(done)

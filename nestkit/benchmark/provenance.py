@@ -8,8 +8,9 @@ import platform
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from nestkit.benchmark.parsers import shorten
@@ -45,9 +46,17 @@ def describe(**more: Any) -> dict[str, Any]:
     }
 
 
+def shareable(facts: LayerFacts) -> LayerFacts:
+    """The facts without paths of this machine: they differ each time and may name its user."""
+    extra = {k: v for k, v in facts.extra.items() if not k.startswith("path:")}
+    if facts.depth == 0 and "disk" in extra:
+        extra["disk"] = PurePath(extra["disk"]).name
+    return replace(facts, extra=extra)
+
+
 def env_id(facts: LayerFacts, hashes: Mapping[str, str]) -> str:
     """A short name of a layer's environment: equal facts and tools, equal name."""
-    text = json.dumps([facts_to_json(facts), dict(hashes)], sort_keys=True)
+    text = json.dumps([facts_to_json(shareable(facts)), dict(hashes)], sort_keys=True)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 

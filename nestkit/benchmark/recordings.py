@@ -7,7 +7,8 @@ from dataclasses import replace as changed
 from pathlib import Path
 from typing import Any
 
-from nestkit.benchmark.rounds import Cancel, Progress, run
+from nestkit.benchmark.control import Cancel, Progress
+from nestkit.benchmark.rounds import run
 from nestkit.benchmark.runfile import Run
 from nestkit.errors import RunError
 from nestkit.runners.base import Runner

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nestkit.cli.terminal import FINDINGS_BLOCK, NOT_DONE, Progress
+from nestkit.cli.terminal import FINDINGS_BLOCK, NOT_DONE, OUTPUT, Progress
 
 if TYPE_CHECKING:
     from nestkit.plans import NestedGoal
@@ -53,7 +53,7 @@ def preflight(url: str, vm: str | None, as_platform: Any, strict: bool, as_json:
               help="Allow pulling the plug where the guest cannot be asked.")  # fmt: skip
 @click.option("--script", metavar="KIND",
               help="Print the plan as powercli, govc, pyvmomi or gui steps.")  # fmt: skip
-@click.option("--save", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+@click.option("--save", type=OUTPUT, metavar="FILE",
               help="Write the plan here, for `nestkit apply`.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="The plan as JSON.")
 def plan(

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from nestkit.cli.terminal import Progress
+from nestkit.cli.terminal import INTERRUPTED, OUTPUT, Progress
 from nestkit.practice.options import KINDS
 
 
@@ -84,8 +84,9 @@ DEPTH = click.option("--depth", type=int, default=2, show_default=True,
 @DEPTH
 @click.option("--timeout", type=click.FloatRange(1), default=600, show_default=True, metavar="S",
               help="Deadline of the command, seconds.")  # fmt: skip
+@click.option("--timings", is_flag=True, help="Say how long each phase took.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
-def lab_run(depth: int, timeout: float, command: tuple[str, ...]) -> int:
+def lab_run(depth: int, timeout: float, timings: bool, command: tuple[str, ...]) -> int:
     """Run COMMAND in the innermost VM; its output and exit status are passed on."""
     from nestkit import lab as laboratory
 
@@ -93,8 +94,12 @@ def lab_run(depth: int, timeout: float, command: tuple[str, ...]) -> int:
         running = laboratory.up(depth=depth, progress=progress)
     with running:
         done = running.layers[-1].run(list(command), timeout=timeout)
-    click.echo(done.stdout, nl=False)
-    click.echo(done.stderr, nl=False, err=True)
+    # bytes that are no text come as surrogates, and leave as the bytes they were
+    click.echo(done.stdout.encode("utf-8", "surrogateescape"), nl=False)
+    click.echo(done.stderr.encode("utf-8", "surrogateescape"), nl=False, err=True)
+    if timings:
+        for phase, seconds in running.timings.items():
+            click.echo(f"{phase:14} {seconds:6.1f} s", err=True)
     return done.rc
 
 
@@ -105,7 +110,7 @@ def lab_build() -> None:
 
     with Progress() as progress:
         image = laboratory.build_image(progress=progress)
-    click.echo(image)
+    click.echo(image.folder)
 
 
 @lab.command("clean")
@@ -113,7 +118,7 @@ def lab_clean() -> None:
     """Remove the lab's cached images."""
     from nestkit import lab as laboratory
 
-    laboratory.clean()
+    click.echo(f"{laboratory.clean() / 2**20:.0f} MiB freed")
 
 
 @click.command()
@@ -123,31 +128,38 @@ def lab_clean() -> None:
 @click.option("--workload", "workloads", multiple=True, help="Only this one; may be repeated.")
 @click.option("--rounds", type=click.IntRange(2), help="Instead of the suite's number.")
 @click.option("--seed", type=int, help="Order of layers and workloads.")
-@click.option("--save", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+@click.option("--save", type=OUTPUT, metavar="FILE",
               help="Write the run here.")  # fmt: skip
-@click.option("--chart", type=click.Path(dir_okay=False, path_type=Path), metavar="PNG",
+@click.option("--chart", type=OUTPUT, metavar="PNG",
               help="Draw the slowdown here.")  # fmt: skip
 def benchmark(
     layers: str, depth: int, save: Path | None, chart: Path | None, **options: Any
-) -> None:
+) -> int:
     """Measure what each layer costs."""
     from nestkit import benchmark as bench
     from nestkit import charts, runners
     from nestkit import lab as laboratory
 
     options["workloads"] = options["workloads"] or None
-    with Progress() as progress:
-        if layers == "lab://":
-            with laboratory.up(depth=depth, progress=progress) as running:
-                run = bench.run(running.layers, progress=progress, **options)
-        elif layers == "local://":
-            run = bench.run([runners.LocalRunner()], progress=progress, **options)
-        else:
-            raise click.UsageError("name lab:// or local://")
+    cut_short = None
+    try:
+        with Progress() as progress:
+            if layers == "lab://":
+                with laboratory.up(depth=depth, progress=progress) as running:
+                    run = bench.run(running.layers, progress=progress, **options)
+            elif layers == "local://":
+                run = bench.run([runners.LocalRunner()], progress=progress, **options)
+            else:
+                raise click.UsageError("name lab:// or local://")
+    except bench.RunCutShort as error:
+        run, cut_short = error.partial, error
     if save:
         run.save(save)
         click.echo(f"saved as {save}", err=True)
-    if chart:
+    if chart and not cut_short:
         charts.slowdown(run).savefig(chart, dpi=150)
         click.echo(f"drawn in {chart}", err=True)
     click.echo(run)
+    if cut_short:
+        raise cut_short
+    return INTERRUPTED if run.status == "cancelled" else 0

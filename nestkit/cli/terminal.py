@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import time
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 import click
 
 FINDINGS_BLOCK: Final = 1
 NOT_DONE: Final = 2
 INTERRUPTED: Final = 130
+
+
+class _Output(click.Path):
+    """A file to write: its folder must be there before minutes of work, not after."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path = Path(str(super().convert(value, param, ctx)))
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            self.fail(f"{str(path)!r} cannot be written", param, ctx)
+        return path
+
+
+OUTPUT: Final = _Output(dir_okay=False, path_type=Path)
 
 
 class Progress:
@@ -31,7 +46,7 @@ class Progress:
         if self.live:
             width = shutil.get_terminal_size().columns - 1
             click.echo(f"\r\x1b[K{text[:width]}", err=True, nl=False)
-        elif message != self.last or now - self.shown_at > 10:
+        elif (not total and message != self.last) or now - self.shown_at > 10:
             click.echo(text, err=True)
             self.shown_at = now
         self.last = message

@@ -12,6 +12,8 @@ _MODULES = ("checks", "editions", "forms", "progress", "quizzes")
 _NAMES = {
     "Field": "nestkit.course.fields",
     "Form": "nestkit.course.forms",
+    "Picture": "nestkit.course.diagrams",
+    "Table": "nestkit.course.markup",
     "Verdict": "nestkit.course.checks",
     "address": "nestkit.course.hosts",
     "apply_form": "nestkit.course.ready",
@@ -22,6 +24,7 @@ _NAMES = {
     "form_for": "nestkit.course.forms",
     "host_form": "nestkit.course.ready",
     "layers_diagram": "nestkit.course.diagrams",
+    "measure_lab": "nestkit.course.measure",
     "network_diagram": "nestkit.course.diagrams",
     "plan_form": "nestkit.course.ready",
     "preflight_form": "nestkit.course.ready",
@@ -32,6 +35,8 @@ _NAMES = {
 __all__ = [
     "Field",
     "Form",
+    "Picture",
+    "Table",
     "Verdict",
     "address",
     "apply_form",
@@ -45,6 +50,7 @@ __all__ = [
     "forms",
     "host_form",
     "layers_diagram",
+    "measure_lab",
     "network_diagram",
     "plan_form",
     "preflight_form",
@@ -58,10 +64,12 @@ __all__ = [
 if TYPE_CHECKING:
     from nestkit.course import checks, editions, forms, progress, quizzes
     from nestkit.course.checks import Verdict, check
-    from nestkit.course.diagrams import layers_diagram, network_diagram
+    from nestkit.course.diagrams import Picture, layers_diagram, network_diagram
     from nestkit.course.fields import Field
     from nestkit.course.forms import Form, form_for
     from nestkit.course.hosts import address, use_host
+    from nestkit.course.markup import Table
+    from nestkit.course.measure import measure_lab
     from nestkit.course.quizzes import quiz
     from nestkit.course.readiness import environment
     from nestkit.course.ready import (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import re
 import tempfile
 from collections.abc import Iterator
@@ -48,7 +47,6 @@ def executed(notebook: dict[str, Any], name: str) -> dict[str, Any]:
         hidden = {
             str(state.resolve()): "~/.local/state/nestkit",
             str(state): "~/.local/state/nestkit",
-            platform.node(): "this-machine",
         }
         return {
             **notebook,
@@ -114,5 +112,5 @@ def _replace(value: Any, hidden: dict[str, str]) -> Any:
         return [_replace(item, hidden) for item in value]
     if isinstance(value, str):
         for private, shown in hidden.items():
-            value = value.replace(private, shown) if private else value
+            value = value.replace(private, shown)
     return value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from nestkit.configure import plan as make_plan
@@ -13,12 +14,14 @@ from nestkit.course.readiness import environment
 from nestkit.hosts.base import Host
 from nestkit.plans import Plan
 from nestkit.preflight import check as preflight
+from nestkit.preflight import evaluate
+from nestkit.requirements import rules
 
 if TYPE_CHECKING:
     from nestkit.benchmark import Run
     from nestkit.configure import Outcome, RollbackResult
 
-_TOLERANCE: Final = 0.01
+_TOLERANCE: Final = 0.01 + 1e-9  # 1 %, and what a division may round
 
 
 @exercise("00.ready")
@@ -44,14 +47,15 @@ def _host(host: Host) -> Verdict:
     return passed(f"{facts.name} answers: {kind} with {len(facts.vms)} virtual machines.")
 
 
-def _faults(host: Host, vm: str | None = None) -> dict[str, set[str]]:
+def _faults(host: Host) -> dict[str, set[str]]:
     """What blocks each VM: name → ids of failed rules, those of its NICs too."""
+    facts = host.read()
     found: dict[str, set[str]] = {}
-    for name in [item.name for item in host.read(vm).vms if item.is_template is not True]:
-        report = preflight(host, vm=name)
-        failed = {f.id for f in report.at("fail") if not f.subject.startswith("host ")}
-        if failed:
-            found[name] = failed
+    for vm in facts.vms:
+        judged = evaluate(replace(facts, vms=(vm,)), rules(facts.platform))
+        failed = {f.id for f in judged if f.level == "fail" and not f.subject.startswith("host ")}
+        if failed and vm.is_template is not True:
+            found.setdefault(vm.name, set()).update(failed)
     return found
 
 
@@ -59,17 +63,17 @@ def _faults(host: Host, vm: str | None = None) -> dict[str, set[str]]:
 def _named(host: Host, answer: Mapping[str, str | Collection[str]]) -> Verdict:
     faults = _faults(host)
     given = {
-        str(name): {rules} if isinstance(rules, str) else set(rules)
-        for name, rules in answer.items()
+        str(name): {wanted} if isinstance(wanted, str) else set(wanted)
+        for name, wanted in answer.items()
     }
     if not given:
         return not_done("No VM is named yet.", "start with one line of the table above")
     hints: list[str] = []
-    for name, rules in given.items():
+    for name, named in given.items():
         if name not in faults:
             hints.append(f"{name}: nothing blocks this VM; a warning or a note does not block")
-        elif not rules <= faults[name]:
-            wrong = ", ".join(sorted(rules - faults[name]))
+        elif not named <= faults[name]:
+            wrong = ", ".join(sorted(named - faults[name]))
             hints.append(f"{name}: {wrong} passes here; look for ✗ in the rows of this VM")
     left = sorted(set(faults) - set(given))
     if hints:
@@ -83,23 +87,25 @@ def _named(host: Host, answer: Mapping[str, str | Collection[str]]) -> Verdict:
 
 
 @exercise("02.repaired")
-def _repaired(host: Host, vm: str) -> Verdict:
-    report = preflight(host, vm=vm)
-    blocking = report.at("fail")
+def _repaired(host: Host, *, plan: Plan) -> Verdict:
+    blocking = preflight(host, vm=plan.vm.id).at("fail")
     if not blocking:
-        return passed(f"Nothing blocks {vm} any more: the host's own rows and the VM's pass.")
-    return not_right(
-        f"{len(blocking)} findings still block {vm}.",
-        *(f"{f.title}: {f.remedy}" for f in blocking[:3]),
-    )
+        return passed(f"Nothing blocks {plan.vm.name} any more: its own rows and the host's pass.")
+    hints = [f"{finding.title}: {finding.remedy}" for finding in blocking[:3]]
+    if make_plan(host, plan.vm.id, goal=plan.goal).steps == plan.steps:
+        return not_done(
+            f"{plan.vm.name} is as it was: {len(blocking)} of its findings block.",
+            "tick the box of the form above, then press Apply",
+        )
+    return not_right(f"{plan.vm.name} was changed, and is still blocked.", *hints)
 
 
 @exercise("03.applied")
 def _applied(host: Host, *, plan: Plan) -> Verdict:
-    if plan.is_empty:
-        return not_right(
-            "The plan you made first had nothing to do, so there is nothing to see.",
-            "roll back, or take a VM that is not ready yet, and make the plan again",
+    if plan.is_empty and verify(plan, host).ok:
+        return passed(
+            f"{plan.vm.name} was ready before. To see apply at work, roll back or take another VM, "
+            "and run the lesson again."
         )
     found = verify(plan, host)
     if found.ok:

@@ -175,7 +175,11 @@ def source_of(value: Any) -> str:
     CourseError
         If the value has no such source.
     """
-    if value is None or isinstance(value, str | int | float):
+    if isinstance(value, str):
+        written = repr(value)
+        # double quotes where nothing must be escaped for them, as the lessons write text
+        return f'"{written[1:-1]}"' if written[0] == "'" and '"' not in written else written
+    if value is None or isinstance(value, int | float):
         return repr(value)
     if isinstance(value, PurePath):
         return f"pathlib.Path({str(value)!r})"

@@ -72,7 +72,7 @@ class Form:
         self.cancel_button = w.Button(
             description="Cancel",
             disabled=True,
-            tooltip="Stop after the step in hand" if can_cancel else "This call cannot be stopped",
+            tooltip="Stop after the step in hand",
         )
         self.progress = Progress()
         self._code = w.HTML()
@@ -83,7 +83,7 @@ class Form:
                 *self.fields.values(),
                 self._code,
                 *([self.confirm] if confirm else []),
-                w.HBox([self.run_button, self.cancel_button]),
+                w.HBox([self.run_button, self.cancel_button] if can_cancel else [self.run_button]),
                 self.progress.widget,
                 self._output,
             ]
@@ -211,7 +211,8 @@ class Form:
     ) -> None:
         with self._lock:
             self.result, self.error = result, error
-            html = result_html(result, self._render) if error is None else problem_html(error)
+            kind = "warn" if state == "cancelled" else "fail"
+            html = result_html(result, self._render) if error is None else problem_html(error, kind)
             self._output.value = redacted(html, secrets)
             self.state = state
             self.confirm.value = False  # each run is agreed to anew
@@ -233,7 +234,11 @@ class Form:
             for part in self.parts
         ]
         html: str = (
-            (markup.table(self.title, ("Field", "Value"), rows) if rows else "")
+            (
+                markup.table(self.title, ("Field", "Value"), rows)
+                if rows
+                else f"<p>{markup.text(self.title)}</p>"
+            )
             + markup.code(self.code)
             + markup.status(f"Form, {self.state}. Run this cell in JupyterLab to use it.")
             + self._output.value

@@ -13,7 +13,7 @@ from nestkit.facts import Unknown
 DEFAULT: Final = "practice://esx"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Chosen:
     """The host that was chosen, as it answered."""
 
@@ -29,9 +29,12 @@ class Chosen:
         text = f"{self.address} is {self.name}, {self.product}: {what}; {len(self.vms)} VMs."
         return f"{text}\n{self.note}" if self.note else text
 
+    __repr__ = __str__
+
     def _repr_html_(self) -> str:
         kind = "pass" if self.is_practice else "warn"
-        return markup.notice(kind, "The lessons will use this host", str(self), self.vms)
+        named = [f"VMs: {', '.join(self.vms)}"] if self.vms else []
+        return markup.notice(kind, "The lessons will use this host", str(self), named)
 
 
 def address() -> str:
@@ -42,7 +45,7 @@ def address() -> str:
     return os.environ.get("NESTKIT_HOST") or progress.setting("host", DEFAULT)
 
 
-def use_host(address: str = DEFAULT, password: str | None = None) -> Chosen:
+def use_host(address: str, password: str | None = None) -> Chosen:
     """Connect to a host, and let the lessons use it from now on.
 
     Parameters

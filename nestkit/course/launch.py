@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -68,6 +69,8 @@ def open_lesson(lesson: str = "00", *, browser: bool | None = None) -> int:
         command.append("--no-browser")
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")  # containers such as Binder's run as root
+    # asked to end, it ends JupyterLab too: see the finally below
+    previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     # the token travels in the environment: an argument list is readable by every user
     server = subprocess.Popen(command, env=os.environ | {"JUPYTER_TOKEN": token})
     try:
@@ -81,8 +84,10 @@ def open_lesson(lesson: str = "00", *, browser: bool | None = None) -> int:
     except KeyboardInterrupt:
         return server.wait(timeout=30)
     finally:
+        signal.signal(signal.SIGTERM, previous)
         if server.poll() is None:
             server.terminate()
+            server.wait(timeout=30)
 
 
 def _wait_for_address(server: subprocess.Popen[bytes]) -> str:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from html import escape
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 # state → mark, word, colour of the left border; colour is never the only sign
 MARKS: Final = {
@@ -14,6 +18,7 @@ MARKS: Final = {
     "fail": ("✗", "#cf222e"),
     "idle": ("…", "#6e7781"),
 }
+_CELL: Final = "text-align:left;vertical-align:top;padding:3px 12px 3px 0"
 
 
 def text(value: object) -> str:
@@ -32,7 +37,7 @@ def notice(kind: str, head: str, body: str = "", items: Iterable[str] = ()) -> s
     listed = "".join(f"<li>{lines(item)}</li>" for item in items)
     return (
         f'<div role="status" style="border-left:4px solid {colour};'
-        'padding:.3em .8em;margin:.3em 0">'
+        'padding:.3em .8em;margin:.3em 0;line-height:1.4">'
         f'<strong><span aria-hidden="true">{mark} </span>{text(head)}</strong>'
         + (f"<br>{lines(body)}" if body else "")
         + (f"<ul style='margin:.2em 0 0 1.2em'>{listed}</ul>" if listed else "")
@@ -40,30 +45,58 @@ def notice(kind: str, head: str, body: str = "", items: Iterable[str] = ()) -> s
     )
 
 
+def block(html: str) -> str:
+    """HTML with the page's own line spacing: a widget would set its lines far apart."""
+    return f'<div style="line-height:1.4">{html}</div>'
+
+
 def status(words: str) -> str:
     """A line that screen readers announce when it changes."""
-    return f'<p role="status" style="margin:.2em 0">{lines(words)}</p>'
+    return f'<p role="status" style="margin:.2em 0;line-height:1.4">{lines(words)}</p>'
 
 
 def code(source: str) -> str:
     """A block of code."""
     return (
-        '<pre tabindex="0" aria-label="the call that Run makes" style="margin:.2em 0;padding:'
-        '.4em .6em;border:1px solid #8c959f;border-radius:4px;white-space:pre-wrap">'
+        '<pre tabindex="0" aria-label="the call that Run makes" style="margin:.2em 0;'
+        "line-height:1.4;padding:.4em .6em;white-space:pre-wrap;"
+        'border:1px solid #8c959f;border-radius:4px">'
         f"<code>{text(source)}</code></pre>"
     )
 
 
-def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table with a caption and column headings."""
-    heads = "".join(f'<th scope="col" style="text-align:left">{text(cell)}</th>' for cell in head)
+def table(caption: str, head: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
+    """A table with a caption and column headings, its text set to the left."""
+    heads = "".join(f'<th scope="col" style="{_CELL}">{text(cell)}</th>' for cell in head)
     body = "".join(
-        "<tr>"
-        + "".join(f'<td style="text-align:left;vertical-align:top">{lines(c)}</td>' for c in row)
-        + "</tr>"
+        "<tr>" + "".join(f'<td style="{_CELL}">{lines(cell)}</td>' for cell in row) + "</tr>"
         for row in rows
     )
     return (
-        f'<table><caption style="text-align:left">{text(caption)}</caption>'
+        f'<table><caption style="text-align:left;white-space:nowrap">{text(caption)}</caption>'
         f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
     )
+
+
+def cell(value: object) -> str:
+    """A value of a frame in few digits; what is missing is left empty."""
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return "" if math.isnan(value) else str(value)
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return "" if str(value) in ("<NA>", "None") else str(value)
+
+
+class Table:
+    """A frame as a table that reads well: text to the left, a caption, no row numbers."""
+
+    def __init__(self, frame: DataFrame, caption: str) -> None:
+        self.frame = frame
+        self.caption = caption
+
+    def __repr__(self) -> str:
+        return f"{self.caption}\n{self.frame.to_string(index=False)}"
+
+    def _repr_html_(self) -> str:
+        rows = [map(cell, row) for row in self.frame.itertuples(index=False, name=None)]
+        return table(self.caption, [str(name) for name in self.frame.columns], rows)

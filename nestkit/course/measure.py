@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 def measure_lab(
-    depth: Literal[1, 2] = 2,
-    suite: Literal["quick", "full"] = "quick",
     *,
+    depth: Literal[1, 2],
+    suite: Literal["quick", "full"],
     progress: Callable[..., None] | None = None,
     cancel: threading.Event | None = None,
 ) -> Run:
@@ -31,5 +31,5 @@ def measure_lab(
     from nestkit import benchmark, lab
 
     stop = cancel.is_set if cancel else None
-    with lab.up(depth=depth, progress=progress) as running:
+    with lab.up(depth=depth, progress=progress, cancel=cancel) as running:
         return benchmark.run(running.layers, suite=suite, progress=progress, cancel=stop)

@@ -78,7 +78,7 @@ def redacted(html: str, secrets: tuple[str, ...]) -> str:
     return html
 
 
-def problem_html(error: BaseException) -> str:
+def problem_html(error: BaseException, kind: str = "fail") -> str:
     """What happened and what to do: never a traceback."""
     if isinstance(error, NestkitError):
         head, body = error.message, f"What to do: {error.remedy}"
@@ -88,17 +88,17 @@ def problem_html(error: BaseException) -> str:
             "What to do: run the cell again; if it stays, look at form.error and report it "
             "as a fault of nestkit."
         )
-    return markup.notice("fail", head, body)
+    return markup.notice(kind, head, body)
 
 
 def result_html(result: Any, render: Callable[[Any], str] | None) -> str:
     """A result as HTML: by ``render``, by itself, or as escaped text."""
     try:
         if render is not None:
-            return render(result)
+            return markup.block(render(result))
         own = getattr(result, "_repr_html_", None)
         if own is not None:
-            return str(own())
+            return markup.block(str(own()))
     except Exception as error:  # noqa: BLE001  (the call itself worked: say so, with the fault)
         return markup.notice("warn", "It worked, but the result cannot be shown", str(error))
-    return "" if result is None else f"<pre>{markup.text(result)}</pre>"
+    return "" if result is None else markup.block(f"<pre>{markup.text(result)}</pre>")

@@ -62,25 +62,24 @@ def _parse(text: str) -> _Record:
 
 
 def _load(file: Path) -> _Record:
-    """Read the record; put a file that cannot be used aside and say so."""
+    """Read the record. One that cannot be used is empty, and its note says why."""
     try:
-        text = file.read_text(encoding="utf-8")
+        return _parse(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return _Record()
     except UnicodeDecodeError:
         problem = "it is not UTF-8 text"
-    else:
-        try:
-            return _parse(text)
-        except (ValueError, RecursionError) as error:
-            problem = str(error)
+    except (ValueError, RecursionError) as error:
+        problem = str(error)
+    return _Record(note=f"The progress file could not be used: {problem}.")
+
+
+def _put_aside(file: Path) -> str:
+    """Keep a file that cannot be used under another name; its new name."""
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
     aside = file.with_name(f"{file.stem}-kept-{stamp}{file.suffix}")
     file.replace(aside)
-    return _Record(
-        note=f"The progress file could not be used: {problem}. "
-        f"It is kept as {aside.name} and a new one was begun."
-    )
+    return aside.name
 
 
 def _update(change: Callable[[_Record], None]) -> str:
@@ -89,6 +88,8 @@ def _update(change: Callable[[_Record], None]) -> str:
         file = path()
         with FileLock(file.with_suffix(".lock"), timeout=_LOCK_S):
             record = _load(file)
+            if record.note:  # only a change puts it aside, so that someone is told
+                record.note += f" It is kept as {_put_aside(file)}, and a new one was begun."
             change(record)
             data = {"schema": SCHEMA, "items": record.items, "settings": record.settings}
             write_private(file, json.dumps(data, indent=1, ensure_ascii=True) + "\n")

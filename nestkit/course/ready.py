@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from nestkit.configure import Outcome
 
 _GOAL = {
-    "goal.cpu_count": Field("Virtual CPUs", help="0 keeps what is there, at least 2"),
-    "goal.memory_gib": Field("Memory", "GiB", help="0 keeps what is there, at least the minimum"),
+    "goal.cpu_count": Field("Virtual CPUs (0: keep)", help="0 keeps what is there, at least 2"),
+    "goal.memory_gib": Field(
+        "Memory in GiB (0: keep)", help="0 keeps what is there, at least the minimum"
+    ),
     "goal.reserve_memory": Field("Reserve all memory"),
     "goal.network": Field("Port groups"),
     "goal.start": Field("Start it and verify"),
@@ -97,7 +99,7 @@ def apply_form(plan: Plan | Form | None, host: Host) -> Form:
         bind={
             "plan": ("plan", made),
             "host": ("host", host),
-            "accept": (repr(made.digest), made.digest),
+            "accept": (f'"{made.digest}"', made.digest),
         },
         confirm=f"I have read plan {made.digest[:12]}, {len(made.steps)} steps, and want it done",
         title=f"Apply the plan to {made.vm.name}",
@@ -133,7 +135,7 @@ def benchmark_form() -> Form:
     return form_for(
         measure_lab,
         fields={
-            "depth": Field("VMs, one in the other"),
+            "depth": Field("VMs, one in the other", default=2),
             "suite": Field("Suite", help="quick: 10 rounds; full: 30 rounds"),
         },
         title="Boot and measure",

@@ -102,8 +102,7 @@ def _try_kvm(image: Image, cancel: Cancel | None) -> Verdict:
                     said = machine.consoles["con.1"].text()
                     if _NESTED in said or _PLAIN in said:
                         return _judge(_NESTED in said)
-                    words = machine.errors() or machine.consoles["con.1"].tail(2)
-                    words = words.splitlines()[-1] if words else "no reason given"
+                    words = _last_words(machine)
                     return Verdict(False, False, f"KVM cannot run a guest here: {words}")
                 time.sleep(0.02)
             return Verdict(
@@ -113,6 +112,13 @@ def _try_kvm(image: Image, cancel: Cancel | None) -> Verdict:
             )
         finally:
             machine.close()
+
+
+def _last_words(machine: Machine) -> str:
+    """The line that tells most of why a machine ended: not the shell's word for its signal."""
+    text = machine.errors() or machine.consoles["con.1"].tail(2)
+    lines = [line.strip() for line in text.splitlines() if line.strip() != "Aborted"]
+    return lines[-1][:200] if lines else "QEMU ended without a word"
 
 
 def _judge(nests: bool) -> Verdict:

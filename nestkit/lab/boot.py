@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ while read -r module; do
 done < /tools/kvm/order
 [ -e /dev/kvm ] || { dmesg | tail -3 >&2; exit 1; }
 """
+_GRAVE: Final = re.compile(r"Kernel panic|^nestkit: ")
 _START_QEMU: Final = 'setsid qemu "$@" </dev/null >/run/qemu.log 2>&1 & echo $!'
 _LOOK_FOR_QEMU: Final = '[ -e "/proc/$0/exe" ] && exit 0; cat /run/qemu.log; exit 1'
 
@@ -175,6 +177,10 @@ def _ask(why_dead: Callable[[], str]) -> str:
 def _failed(what: str, console: Console) -> LabError:
     lines = console.tail()
     shown = f"; its console said last:\n{lines}" if lines else "; its console said nothing"
+    # the lines that tell most may have scrolled away under a trace
+    grave = [line for line in console.text().splitlines() if _GRAVE.search(line)]
+    if grave and grave[-1] not in lines:
+        shown = f": {grave[-1].strip()}{shown}"
     return LabError(what + shown, remedy=_REPORT)
 
 

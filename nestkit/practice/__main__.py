@@ -32,15 +32,20 @@ def _shared(options: Options, state: Path, idle_s: float) -> None:
     running = Running(options)
     facts = running.describe() | {"options": json.loads(options.to_json())}
     write_private(state, json.dumps(facts))
+
+    def ours() -> bool:
+        try:
+            told = json.loads(state.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return False
+        return isinstance(told, dict) and told.get("token") == facts["token"]
+
     try:
-        running.wait(idle_s)
+        running.wait_while(ours, idle_s)  # nobody finds a host whose file is gone
     finally:
         running.close()
-        try:
-            if json.loads(state.read_text(encoding="utf-8"))["token"] == facts["token"]:
-                state.unlink()
-        except (OSError, ValueError, KeyError):
-            pass  # another host's file by now, or gone
+        if ours():
+            state.unlink(missing_ok=True)
 
 
 def main() -> int:

@@ -21,11 +21,11 @@ class Faults:
     slow_answer
         Every answer takes this many seconds.
     drop_after
-        Once, the connection breaks during the call after this many calls.
+        Once, the connection breaks at the call of this number from now, before it is carried out.
     drop_answer
-        Once, the connection breaks when the call after this many calls *has been carried out*.
+        Once, the connection breaks at the call of this number, after it was carried out.
     expire_after
-        Once, the session ends after this many calls.
+        Once, the session ends at the call of this number from now.
     task_fails
         So many of the next tasks that change something fail.
     no_permission

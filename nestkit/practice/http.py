@@ -128,6 +128,7 @@ class PracticeServer:
         server.keep_alive_conn_limit = 200
         server.request_queue_size = 128
         server.shutdown_timeout = 1
+        server.expiration_interval = 0.1  # also how long stopping takes
         server.prepare()
         threading.Thread(target=server.serve, name="practice-http", daemon=True).start()
         return server

@@ -7,6 +7,7 @@ import http.client
 import json
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -81,7 +82,10 @@ def start(
     )
     if process.stdout is None:
         raise PracticeError("the practice host has no output to read", remedy=_REMEDY)
+    late = threading.Timer(READY_S, process.kill)  # ends the read below
+    late.start()
     line = process.stdout.readline()
+    late.cancel()
     try:
         return PracticeHost(_facts(line), process)
     except BaseException:
@@ -162,6 +166,7 @@ def _start_shared(options: Options, state: Path, idle_s: float | None) -> Practi
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
+        cwd=state.parent,  # it outlives this process and must not hold its folder
         **flags,
     )
     _CHILDREN[:] = [child for child in _CHILDREN if child.poll() is None] + [process]

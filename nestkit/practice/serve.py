@@ -54,10 +54,15 @@ class Running:
             "token": self._token,
         }
 
-    def wait(self, idle_end_s: float = 0.0) -> None:
-        """Return when the host was told to end, or was idle for so long (0: never)."""
-        while not self.ended.wait(timeout=0.2 if idle_end_s else 3600):
-            if idle_end_s and time.monotonic() - self.server.last_used > idle_end_s:
+    def wait(self) -> None:
+        """Return when the host was told to end."""
+        while not self.ended.wait(timeout=3600):
+            pass
+
+    def wait_while(self, wanted: Callable[[], bool], idle_end_s: float) -> None:
+        """Return when the host was told to end, was idle for so long, or is no longer wanted."""
+        while not self.ended.wait(timeout=min(2.0, idle_end_s / 2)):
+            if time.monotonic() - self.server.last_used > idle_end_s or not wanted():
                 return
 
     def close(self) -> None:

@@ -45,7 +45,9 @@ class Source:
         if not starts:
             return 1
         start = starts[min(index, len(starts) - 1)]
-        name = re.compile(rf"(?:^|[\s{{,])\"?{re.escape(field)}\"?\s*=")
+        name = re.compile(
+            rf"^\s*\[+\s*{re.escape(field)}\s*\]|(?:^|[\s{{,])\"?{re.escape(field)}\"?\s*="
+        )
         for number in range(start + 1, len(lines)):
             if re.match(r"^\s*\[", lines[number]) and header:
                 break

@@ -80,7 +80,7 @@ def _chip(level: Level) -> str:
     )
 
 
-_CELL: Final = "text-align:left;vertical-align:top;overflow-wrap:anywhere"
+_CELL: Final = "text-align:left;vertical-align:top;overflow-wrap:break-word"
 _LINE: Final = "border-top:1px solid rgba(128,128,128,.4)"
 
 

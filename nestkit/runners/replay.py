@@ -197,6 +197,8 @@ class Recording:
         }
         # escaped: output that is no UTF-8 is held as surrogates, which no file could take
         text = json.dumps(data, sort_keys=True, allow_nan=False)
+        # a recording is made to be passed on: the user's name is nobody's business
+        text = text.replace(json.dumps(str(Path.home()))[1:-1] + "/", "~/")
         path = Path(path)
         try:
             path.write_bytes(gzip.compress(text.encode("ascii"), mtime=0))

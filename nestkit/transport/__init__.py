@@ -1,1 +1,1 @@
-"""TBD."""
+"""Bytes and sessions: TLS, vSphere SOAP. Below hosts and runners; knows nothing of either."""

@@ -69,7 +69,7 @@ nk.course.layers_diagram(depth=2)
 # - **Solutions.** Each lesson has one, run and with its output, in the folder `solutions`.
 #
 # If anything gets tangled, choose *Kernel → Restart Kernel and Run All Cells*. It is safe: no
-# lesson changes a host unless you tick a box for it.
+# lesson changes a host unless you tick a box, or write the call yourself.
 
 # %% [markdown]
 # ## Check this machine

@@ -34,7 +34,6 @@ import pandas as pd
 
 import nestkit as nk
 
-pd.set_option("display.max_colwidth", None)
 host = nk.connect(nk.course.address(), interactive=True)
 
 # %% [markdown]
@@ -57,7 +56,7 @@ rules = pd.DataFrame(
         for rule in nk.requirements.rules("esx")
     ]
 )
-rules
+nk.course.Table(rules, caption="Requirements of ESXi 8")
 
 # %% [markdown]
 # - **required**: without it, nesting does not work, and preflight says *fail*.
@@ -115,7 +114,7 @@ report.to_frame()["level"].value_counts()
 # %%
 everything = nk.preflight.check(host).to_frame()
 blocked = everything[everything["level"] == "fail"]
-blocked[["subject", "measured", "required"]]
+nk.course.Table(blocked[["subject", "measured", "required"]], caption="What blocks each VM")
 
 # %% [markdown]
 # ## Exercise: name the fault
@@ -130,7 +129,7 @@ faults = ...  # {"nested-esxi-01": "esx.vm.…", …}
 # %% tags=["solution"]
 # The subject of a finding is "VM name" or "VM name, NIC"; several NICs may break the same rule.
 names = blocked["subject"].str.removeprefix("VM ").str.partition(",")[0]
-faults = {name: set(group) for name, group in blocked["id"].groupby(names)}
+faults = {name: sorted(set(group)) for name, group in blocked["id"].groupby(names)}
 faults
 
 # %%
@@ -159,25 +158,26 @@ form
 
 # %% tags=["solution"]
 form.confirm.value = True
-done = form.run()
-done.to_frame()
+form.run()
 
 # %% [markdown]
 # The check runs a preflight of its own. Any way to get there counts, also by hand in the host's
 # own interface.
 
 # %%
-nk.course.check("02.repaired", host, vm=REPAIR)
+nk.course.check("02.repaired", host, plan=plan)
 
 # %% [markdown]
 # ## Your own machine
 #
 # Preflight also reads the machine this notebook runs on, and can judge its hardware by the rows
-# for ESXi or Hyper-V. In a terminal: `nestkit preflight local:// --as esx`.
+# for ESXi or Hyper-V. In a terminal: `nestkit preflight local:// --as esx`. What you see here
+# depends on your machine. A row that fails here does not concern the course: the practice host
+# needs none of it.
 
 # %%
 local = nk.preflight.check(nk.connect("local://"), as_platform="esx").to_frame()
-local[["level", "measured", "required"]]
+nk.course.Table(local[["level", "id", "measured", "required"]], caption="This machine")
 
 # %% [markdown]
 # ## Works is not supported

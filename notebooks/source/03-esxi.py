@@ -134,7 +134,7 @@ form
 
 # %% tags=["solution"]
 form.confirm.value = True
-form.run().to_frame()
+form.run()
 
 # %%
 nk.course.check("03.applied", host, plan=plan)
@@ -160,7 +160,8 @@ nk.configure.plan(host, vm=VM)
 # has changed in the meantime is left alone and reported, and never overwritten.
 #
 # Replace the `...` by a call that takes the changes back. `form.result` holds what apply
-# returned, and its `.journal` is what `nk.configure.rollback(journal, host)` wants.
+# returned, and its `.journal` is what `nk.configure.rollback(journal, host)` wants. (Rather a
+# form? `nk.course.rollback_form(done, host)`.)
 
 # %% tags=["learner"]
 done = form.result
@@ -169,7 +170,7 @@ undone = ...
 # %% tags=["solution"]
 done = form.result
 undone = nk.configure.rollback(done.journal, host)
-undone.to_frame()
+undone
 
 # %%
 nk.course.check("03.rolled-back", host, plan=plan, done=done, undone=undone)
@@ -182,9 +183,9 @@ nk.course.check("03.rolled-back", host, plan=plan, done=done, undone=undone)
 # ## What a nested host gives up
 #
 # A nested host cannot be handed a physical device (DirectPath I/O), cannot be protected by
-# Fault Tolerance, and should not be moved while it runs. This binds the nested host itself, L1.
-# Its own VMs can well move from one nested host to another: that is what nested clusters are
-# for.
+# Fault Tolerance, and cannot be moved to another host while it runs. This binds the nested host
+# itself, L1. Its own VMs can well move from one nested host to another: that is what nested
+# clusters are for.
 
 # %% [markdown]
 # ## Quiz

@@ -74,11 +74,11 @@ form = nk.course.benchmark_form()
 form
 
 # %% [markdown]
-# If you took a run, it is used from here on; if not, the recorded one. `nk.Run.load` reads
-# either: what you save with `run.save("mine.json")` opens the same way.
+# If you took a run, it is used from here on; if not, the recorded one. What you save with
+# `run.save("mine.json")` opens the same way.
 
 # %%
-recorded = nk.Run.load(sorted(data_path("runs").glob("lab*.json"))[0])
+recorded = nk.Run.load(data_path("runs", "lab-depth2-tcg.json"))
 run = form.result if isinstance(form.result, nk.Run) else recorded
 print(run)
 
@@ -100,6 +100,9 @@ for note in run.notes:
 # an emulated machine*. An emulator turns the usual picture round: to it CPUID is cheap and
 # arithmetic is dear. And so the baseline is L1, the first emulated layer, and not this machine
 # itself.
+#
+# A run may also say of itself that the **machine was too noisy**. It is kept, and it is honest:
+# the intervals are wide. A ratio of hundreds survives that; a ratio near 1 does not.
 
 # %% [markdown]
 # ## The chart
@@ -109,7 +112,7 @@ for note in run.notes:
 
 # %%
 figure = nk.charts.slowdown(run)
-nk.charts.show(figure)
+nk.course.Picture(figure, nk.charts.alt_text(figure))
 
 # %% [markdown]
 # The same in words, for those who cannot see it, and for your report:
@@ -122,9 +125,8 @@ print(nk.charts.alt_text(figure))
 # interval contains 1 the verdict is “no measurable difference”.
 
 # %%
-run.summary()[
-    ["workload", "layer", "median", "unit", "ratio", "ratio_low", "ratio_high", "n", "verdict"]
-]
+columns = ["workload", "layer", "median", "unit", "ratio", "ratio_low", "ratio_high", "verdict"]
+nk.course.Table(run.summary()[columns], caption="What each layer costs")
 
 # %% [markdown]
 # ## How it was measured
@@ -196,11 +198,12 @@ round((pairs["L2"] / pairs["L1"]).median(), 2)
 # %% [markdown]
 # ## What this means for your lab
 #
-# - Work that computes is nearly as fast in L2 as in L1. Work that waits for devices is not.
-# - Two layers are practical. A third is possible, and falls off a cliff: its exits pass through
-#   two hypervisors.
-# - EPT or RVI saves exits whenever memory is touched first. Static memory and enough virtual
-#   CPUs keep L0 from adding waits of its own.
+# - With hardware virtualization, work that computes is nearly as fast in L2 as in L1. Work that
+#   waits for devices is not.
+# - Two layers are practical. A third is possible, and falls off a cliff: each of its exits
+#   passes through two hypervisors more.
+# - EPT or RVI saves exits each time a guest touches memory for the first time. Static memory
+#   and enough virtual CPUs keep L0 from adding waits of its own.
 # - We know of no published figures for nested ESXi. Measure yours.
 
 # %% [markdown]

@@ -8,9 +8,11 @@ from typing import Any, Final
 
 from nestkit.practice.esx import soap
 from nestkit.practice.esx.api import VmomiSupport, vim, vmodl
+from nestkit.practice.esx.managed import Managed
 from nestkit.practice.esx.paths import declared, pick, resolve, walk
+from nestkit.practice.esx.tree import VmObject
 from nestkit.practice.esx.vm_view import LEAVES
-from nestkit.practice.esx.world import Managed, VmObject, World
+from nestkit.practice.esx.world import World
 
 # Readable with the privilege System.View alone (API reference, property privileges).
 VIEW_ONLY: Final = frozenset({"name", "parent", "datastore", "network"})

@@ -1,18 +1,18 @@
 """The host as the vSphere API shows it.
 
 Field meanings: vSphere Web Services API reference 8.0, data objects ``HostHardwareInfo``,
-``HostCapability``, ``HostNetworkInfo``, ``HostStorageDeviceInfo``. CPUID bits: Intel SDM volume
+``HostCapability``, ``HostStorageDeviceInfo``. CPUID bits: Intel SDM volume
 2A and AMD APM volume 3 (VMX: leaf 1 ECX 5; SVM: leaf 80000001h ECX 2; NX: EDX 20; LM: EDX 29).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from nestkit.practice.esx.api import vim
-from nestkit.practice.esx.model import Host, PortGroup, Security, Switch
+from nestkit.practice.esx.model import Host, PortGroup, Switch
+from nestkit.practice.esx.network_view import network
 from nestkit.practice.esx.vm_view import DATASTORE
 
 BUILD: Final = {"8.0.2.0": ("8.0.2", "22380479"), "6.0": ("6.0.0", "2494585")}
@@ -166,105 +166,6 @@ def summary(host: Host, used_mb: int) -> Any:
         ),
         overallStatus="green",
         rebootRequired=False,
-    )
-
-
-def _policy(security: Security) -> Any:
-    return vim.host.NetworkPolicy(
-        security=vim.host.NetworkPolicy.SecurityPolicy(
-            allowPromiscuous=security.promiscuous,
-            macChanges=security.mac_changes,
-            forgedTransmits=security.forged_transmits,
-        )
-    )
-
-
-def effective(group: PortGroup, switch: Switch) -> Security:
-    """What holds on a port group: its own settings, else its switch's."""
-    own, below = group.security, switch.security
-    return Security(
-        below.promiscuous if own.promiscuous is None else own.promiscuous,
-        below.mac_changes if own.mac_changes is None else own.mac_changes,
-        below.forged_transmits if own.forged_transmits is None else own.forged_transmits,
-    )
-
-
-def _switch_key(name: str) -> str:
-    return f"key-vim.host.VirtualSwitch-{name}"
-
-
-def _group_key(name: str) -> str:
-    return f"key-vim.host.PortGroup-{name}"
-
-
-def _nic_key(device: str) -> str:
-    return f"key-vim.host.PhysicalNic-{device}"
-
-
-def virtual_switches(switches: Iterable[Switch], groups: Iterable[PortGroup]) -> list[Any]:
-    """``config.network.vswitch``."""
-    groups = list(groups)
-    return [
-        vim.host.VirtualSwitch(
-            name=switch.name,
-            key=_switch_key(switch.name),
-            numPorts=switch.ports,
-            numPortsAvailable=switch.ports - 8,
-            mtu=switch.mtu,
-            portgroup=[_group_key(group.name) for group in groups if group.switch == switch.name],
-            pnic=[_nic_key(device) for device in switch.uplinks],
-            spec=vim.host.VirtualSwitch.Specification(
-                numPorts=switch.ports,
-                mtu=switch.mtu,
-                policy=_policy(switch.security),
-                bridge=vim.host.VirtualSwitch.BondBridge(nicDevice=list(switch.uplinks))
-                if switch.uplinks
-                else None,
-            ),
-        )
-        for switch in switches
-    ]
-
-
-def port_groups(switches: dict[str, Switch], groups: Iterable[PortGroup]) -> list[Any]:
-    """``config.network.portgroup``: own policy in ``spec``, effective in ``computedPolicy``."""
-    return [
-        vim.host.PortGroup(
-            key=_group_key(group.name),
-            vswitch=_switch_key(group.switch),
-            computedPolicy=_policy(effective(group, switches[group.switch])),
-            spec=vim.host.PortGroup.Specification(
-                name=group.name,
-                vlanId=group.vlan,
-                vswitchName=group.switch,
-                policy=_policy(group.security),
-            ),
-        )
-        for group in groups
-    ]
-
-
-def network(host: Host, switches: dict[str, Switch], groups: dict[str, PortGroup]) -> Any:
-    """``config.network`` and ``HostNetworkSystem.networkInfo``."""
-    return vim.host.NetworkInfo(
-        vswitch=virtual_switches(switches.values(), groups.values()),
-        portgroup=port_groups(switches, groups.values()),
-        pnic=[
-            vim.host.PhysicalNic(
-                key=_nic_key(nic.device),
-                device=nic.device,
-                pci=f"0000:{n + 2:02x}:00.0",
-                driver=nic.driver,
-                linkSpeed=vim.host.PhysicalNic.LinkSpeedDuplex(speedMb=nic.link_mbps, duplex=True)
-                if nic.link_mbps
-                else None,
-                spec=vim.host.PhysicalNic.Specification(),
-                wakeOnLanSupported=True,
-                mac=f"00:50:56:00:00:{n:02x}",
-            )
-            for n, nic in enumerate(host.nics)
-        ],
-        ipV6Enabled=True,
     )
 
 

@@ -64,6 +64,9 @@ def load(
     top = Table(source, source.data, "")
     if top.take("schema", int) != 1:
         top.complain("schema", "this nestkit reads schema 1")
+    for known in ("host", "switch", "port_group", "vm", "profile"):
+        top.left.pop(known, None)
+    top.done()
     overlay = _profile(source, profile)
     host = _host(source, overlay.left.pop("host", {}))
     host.api_version = overlay.choice("api_version", _API_VERSIONS, "8.0.2.0")

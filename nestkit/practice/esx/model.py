@@ -12,7 +12,8 @@ ToolsState = Literal["running", "not running", "not installed"]
 Bus = Literal["scsi", "sata", "nvme", "ide"]
 NicModel = Literal["vmxnet3", "e1000e", "e1000", "pcnet32"]
 
-# Broadcom KB 315655: ESXi 8.0 U2 runs virtual hardware up to 21 and as old as 4.
+# VMware KB 2007240 lists hardware versions by release: 21 came with 8.0 U2. The floor of 4 is from
+# the vSphere 4.x notes on old hardware; no current page was found for it.
 HARDWARE_VERSIONS: Final = (4, 7, 8, 9, 10, 11, 13, 14, 15, 17, 18, 19, 20, 21)
 # vSphere 5.1 release notes: exposing hardware-assisted virtualization came with version 9.
 NESTING_HARDWARE_VERSION: Final = 9

@@ -12,6 +12,7 @@ from typing import Any
 from nestkit.practice.esx.api import vim
 from nestkit.practice.esx.model import PortGroup, Security
 from nestkit.practice.esx.rules import bad_argument
+from nestkit.practice.esx.tree import add_network
 from nestkit.practice.esx.vm_view import network_moid
 from nestkit.practice.esx.world import World
 from nestkit.practice.tables import printable
@@ -52,7 +53,7 @@ def update_port_group(world: World, name: str, spec: Any) -> None:
 
 def _rename(world: World, old: str, new: str) -> None:
     world.objects.pop(network_moid(old), None)
-    world.add_network(new)
+    add_network(world, new)
     for vm in world.inventory.vms.values():
         for nic in vm.nics:
             if nic.network == old:

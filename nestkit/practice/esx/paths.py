@@ -22,6 +22,8 @@ def resolve(kind: Any, path: str, version: str) -> tuple[tuple[tuple[str, str | 
     """
     steps: list[tuple[str, str | None]] = []
     position = 0
+    if path.endswith("."):
+        raise vmodl.query.InvalidProperty(name=path)
     while position < len(path) or not steps:
         match = _STEP.match(path, position)
         if match is None or not hasattr(kind, "_GetPropertyInfo"):

@@ -8,10 +8,10 @@ from typing import Any, Final
 from nestkit.practice.esx import collector as pc
 from nestkit.practice.esx import soap
 from nestkit.practice.esx.api import vim, vmodl
+from nestkit.practice.esx.managed import Managed
 from nestkit.practice.esx.methods import Context, method, wait
 from nestkit.practice.esx.paths import declared, pick, resolve, walk
 from nestkit.practice.esx.rules import bad_argument
-from nestkit.practice.esx.world import Managed
 
 LONGEST_WAIT_S: Final = 600.0  # a client that gave no limit asks again after this
 

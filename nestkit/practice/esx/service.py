@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from nestkit.practice.esx import inventory as inventories
-from nestkit.practice.esx import properties, soap
+from nestkit.practice.esx import properties, soap, views  # noqa: F401  (views registers)
 from nestkit.practice.esx.api import VmomiSupport, vim, vmodl
+from nestkit.practice.esx.managed import Managed
 from nestkit.practice.esx.methods import METHODS, Context, not_modelled
 from nestkit.practice.esx.sessions import COOKIE, Session, Sessions, cookie_token
 from nestkit.practice.esx.tasks import Tasks
-from nestkit.practice.esx.world import Managed, World
+from nestkit.practice.esx.world import World
 from nestkit.practice.faults import Switchboard
 from nestkit.practice.options import Options
 from nestkit.practice.service import DropConnection, Request, Response

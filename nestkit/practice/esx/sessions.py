@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from nestkit.practice.esx.api import vim
 from nestkit.practice.esx.collector import Collector
-from nestkit.practice.esx.world import Managed
+from nestkit.practice.esx.managed import Managed
 
 # hostd's own default; clients meet it as pyvmomi issues 349 and 953
 IDLE_S: Final = 30 * 60

@@ -170,7 +170,7 @@ def decode(body: bytes, version: str) -> Call:
     try:
         reader.parser.Parse(body, True)
         call = reader.call()
-        for param in call.info.params if call.info else _FETCH_PARAMS:
+        for param in reader.params.values():
             value = call.args.get(param.name)
             if value is not None or not param.flags & VmomiSupport.F_OPTIONAL:
                 VmomiSupport.CheckField(param, value)

@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from nestkit.practice.esx.api import VmomiSupport, vim, vmodl
+from nestkit.practice.esx.managed import Managed
 from nestkit.practice.esx.model import Vm
-from nestkit.practice.esx.world import Managed, World
+from nestkit.practice.esx.world import World
 from nestkit.practice.faults import Switchboard
 
 KEPT: Final = 500  # finished tasks that can still be asked for

@@ -1,0 +1,80 @@
+"""One layer while it is measured: its runner, its tools, its clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import ceil
+from typing import Final
+
+from nestkit.benchmark import hygiene
+from nestkit.benchmark.parsers import Reading, shorten
+from nestkit.benchmark.workloads import Effort, Workload
+from nestkit.errors import RunError
+from nestkit.runners.base import LayerFacts, Runner
+
+TIMEOUT_S: Final = 60.0  # for one command in the outermost layer; deeper ones get more
+
+
+@dataclass(slots=True)
+class MeasuredLayer:
+    """A layer and what was found out about it on the way."""
+
+    runner: Runner
+    facts: LayerFacts
+    clock: hygiene.ClockWatch = field(default_factory=hygiene.ClockWatch)
+    hashes: dict[str, str] = field(default_factory=dict)  # of the programs it has
+    operations: dict[str, int] = field(default_factory=dict)  # that fill a sample, by workload
+    env_id: str = ""
+
+    @property
+    def name(self) -> str:
+        """L0, L1, …"""
+        return self.facts.layer
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that one command may take beside its sample."""
+        return TIMEOUT_S * (1 + self.facts.depth)
+
+    def lacks(self, workload: Workload) -> list[str]:
+        """What the workload needs and this layer does not have, in words."""
+        lacking = [need for need in workload.needs if not self.facts.extra.get(need)]
+        if workload.program not in self.hashes:
+            lacking.append(workload.program)
+        return [f"{self.name} has no {thing}" for thing in lacking]
+
+    def execute(self, workload: Workload, operations: int, seconds: float) -> Reading:
+        """Run the workload's program once and read what it says.
+
+        Raises
+        ------
+        RunError
+            If it fails, or says something else than expected.
+        """
+        argv = workload.argv(Effort(facts=self.facts, sample_s=seconds, operations=operations))
+        result = self.runner.run(argv, timeout=self.timeout + seconds)
+        where = f"{workload.program} in {self.name}"
+        if result.rc != 0:
+            raise RunError(
+                f"{where} ended with status {result.rc}: "
+                f"{shorten(result.stderr or result.stdout)!r}",
+                remedy=f"run it by hand in that layer: {' '.join(argv)}",
+            )
+        try:
+            return workload.parse(result.stdout)
+        except RunError as error:
+            raise RunError(f"{where}: {error.message}", remedy=error.remedy) from error
+
+    def calibrate(self, workload: Workload, seconds: float) -> int:
+        """How many operations take that long, from a run long enough to scale from."""
+        operations = workload.first_operations
+        while True:
+            reading = self.execute(workload, operations, seconds)
+            if reading.elapsed_s >= seconds / 4:
+                return ceil(reading.operations * seconds / reading.elapsed_s)
+            scale = seconds / 2 / max(reading.elapsed_s, 1e-3)
+            operations = max(2 * operations, ceil(operations * scale))
+
+    def look(self) -> hygiene.ClockReading:
+        """The layer's clock and stolen time, now."""
+        return hygiene.parse_reading(self.runner.run(hygiene.READ_ARGV, timeout=self.timeout))

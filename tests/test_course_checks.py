@@ -1,0 +1,240 @@
+"""Checks look at the system: the right way passes, any right way, and wrong ones get a hint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import nestkit as nk
+from nestkit.course import checks, hosts, progress, readiness, ready
+from nestkit.course.checks import check
+from nestkit.errors import CourseError, HostRefused
+from nestkit.hosts.base import Host
+
+VM = "nested-esxi-16"  # hardware virtualization not exposed, powered off
+FAULTS = {
+    "nested-esxi-01": "esx.vm.nested-hv",
+    "nested-esxi-03": "esx.vm.hardware-version",
+    "nested-esxi-04": "esx.vm.memory",
+    "nested-esxi-06": "esx.vm.cpu-count",
+    "nested-esxi-08": "esx.vm.disk",
+    "nested-esxi-09": "esx.vm.disk-bus",
+    "nested-esxi-10": "esx.vm.nic",
+    "nested-esxi-11": "esx.nic.promiscuous",
+    "nested-esxi-12": "esx.nic.forged-transmits",
+    "nested-esxi-13": "esx.vm.nic-speed",
+    "nested-esxi-15": "esx.vm.nested-hv",
+    "nested-esxi-16": "esx.vm.nested-hv",
+    "nested-esxi-17": "esx.vm.nested-hv",
+}
+
+
+@pytest.fixture(autouse=True)
+def _own_state(state_dir: Path) -> None:
+    """Each test has a record of its own."""
+
+
+@pytest.fixture
+def host(state_dir: Path) -> Iterator[Host]:
+    with nk.practice.start("esx") as practice:
+        host = nk.connect(practice.url, password=practice.password)
+        yield host
+        host.close()
+
+
+@checks.exercise("99.try")
+def _try(answer: Any, *more: Any, **named: Any) -> checks.Verdict:
+    if isinstance(answer, Exception):
+        raise answer
+    if answer == 42:
+        return checks.passed("That is it.")
+    return checks.not_right("No.", "it is <i>more</i> than 41")
+
+
+def test_a_verdict_is_shown_as_text_and_as_a_page_and_recorded() -> None:
+    verdict = check("99.try", 41)
+    assert verdict.status == "not right"
+    assert "hint: it is <i>more</i> than 41" in str(verdict)
+    html = verdict._repr_html_()
+    assert 'role="status"' in html
+    assert "not right" in html
+    assert "&lt;i&gt;more" in html
+    assert check("99.try", 42).ok
+    assert progress._read().items["99.try"]["status"] == "passed"
+    assert progress._read().items["99.try"]["tries"] == 2
+
+
+@pytest.mark.parametrize("answer", [..., [1, ...], {"a": ...}, {"a": [(...,)]}])
+def test_an_untouched_answer_is_not_done_yet_wherever_it_stands(answer: Any) -> None:
+    assert check("99.try", answer).status == "not done yet"
+    assert check("99.try", 42, more=answer).status == "not done yet"
+
+
+@pytest.mark.parametrize(
+    "error", [HostRefused("the host said no", remedy="ask again"), TypeError("x"), KeyError("y")]
+)
+def test_what_goes_wrong_in_a_check_is_a_verdict_with_a_hint(error: Exception) -> None:
+    verdict = check("99.try", error)
+    assert verdict.status == "not right"
+    assert verdict.hints
+
+
+def test_an_unknown_exercise_is_refused_with_near_names() -> None:
+    with pytest.raises(CourseError, match="aplied") as raised:
+        check("03.aplied")
+    assert "03.applied" in raised.value.remedy
+
+
+def test_a_verdict_says_when_progress_cannot_be_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("NESTKIT_STATE", str(tmp_path / "file" / "state"))
+    verdict = check("99.try", 42)
+    assert verdict.ok
+    assert "not recorded" in verdict.note
+    assert "not recorded" in verdict._repr_html_()
+
+
+# -- lesson 00 ------------------------------------------------------------------------------------
+
+
+def item(level: readiness.Level, title: str = "Thing") -> readiness.Item:
+    return readiness.Item(title, level, "found", "" if level == "pass" else "mend it")
+
+
+def test_lesson_00_passes_when_nothing_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def found(*items: readiness.Item) -> None:
+        monkeypatch.setattr(
+            "nestkit.course.exercises.environment", lambda: readiness.Readiness(items)
+        )
+
+    found(item("pass"), item("pass"))
+    assert check("00.ready").ok
+    found(item("pass"), item("warn", "Lab"))
+    assert "Limited: lab" in check("00.ready").message
+    found(item("fail", "Python"), item("pass"))
+    verdict = check("00.ready")
+    assert verdict.status == "not right"
+    assert verdict.hints == ("Python: mend it",)
+
+
+def test_this_machine_can_be_looked_at() -> None:
+    found = nk.course.environment()
+    assert found.ok
+    assert "Python" in str(found)
+    assert "<caption" in found._repr_html_()
+
+
+def test_a_folder_that_cannot_be_written_is_limited_not_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("NESTKIT_STATE", str(tmp_path / "file" / "state"))
+    levels = {item.title: item.level for item in nk.course.environment().items}
+    assert levels["A folder for your progress"] == "warn"
+
+
+def test_the_host_that_was_chosen_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NESTKIT_HOST", raising=False)
+    assert hosts.address() == "practice://esx"
+    chosen = hosts.use_host("local://")
+    assert hosts.address() == "local://"
+    assert "local://" in chosen._repr_html_()
+    monkeypatch.setenv("NESTKIT_HOST", "practice://esx")
+    assert hosts.address() == "practice://esx"
+    assert "NESTKIT_HOST" in hosts.use_host("local://").note
+
+
+def test_an_address_that_does_not_answer_is_not_remembered() -> None:
+    form = ready.host_form()
+    form.fields["address"].value = "esx://root@127.0.0.1:1"
+    form.fields["password"].value = "s3cret!"
+    assert form.run() is None
+    assert form.state == "failed"
+    assert "What to do" in form._output.value
+    assert "s3cret!" not in form._output.value
+    assert hosts.address() == "practice://esx"
+
+
+# -- lessons 02 and 03 on a practice host ---------------------------------------------------------
+
+
+def test_lesson_02_faults_are_those_of_the_host(host: Host) -> None:
+    assert check("02.faults", host, FAULTS).ok
+    assert check("02.faults", host, {name: [rule] for name, rule in FAULTS.items()}).ok
+    assert check("02.faults", host, {}).status == "not done yet"
+    some = dict(list(FAULTS.items())[:3])
+    assert "10 blocked VMs are not named" in check("02.faults", host, some).message
+    warned = check("02.faults", host, FAULTS | {"nested-esxi-05": "esx.vm.memory-recommended"})
+    assert warned.status == "not right"
+    assert "nothing blocks this VM" in warned.hints[0]
+    swapped = check("02.faults", host, FAULTS | {"nested-esxi-04": "esx.vm.disk"})
+    assert "esx.vm.disk passes here" in swapped.hints[0]
+    assert check("02.faults", host, 7).status == "not right"
+
+
+def test_lesson_02_repair_is_judged_by_the_host(host: Host) -> None:
+    plan = nk.configure.plan(host, vm="nested-esxi-04")
+    assert check("02.repaired", host, plan=plan).status == "not done yet"
+    nk.configure.apply(plan, host)
+    assert check("02.repaired", host, plan=plan).ok
+
+
+def test_lesson_03_from_plan_to_rollback_by_forms(host: Host) -> None:
+    chosen = ready.plan_form(host, vm=VM)
+    with pytest.raises(CourseError, match="no plan yet"):
+        ready.apply_form(chosen, host)
+    plan = chosen.run()
+    assert chosen.code == f'nk.configure.plan(host, "{VM}", goal=nk.NestedGoal())'
+    assert check("03.applied", host, plan=plan).status == "not done yet"
+    form = ready.apply_form(chosen, host)
+    assert plan.digest in form.code
+    assert form.run() is None  # not ticked
+    assert check("03.rolled-back", host, plan=plan, done=form.result).status == "not done yet"
+    form.confirm.value = True
+    done = form.run()
+    assert form.state == "done", form.error
+    assert check("03.applied", host, plan=plan).ok
+    assert check("03.applied", host, plan=nk.configure.plan(host, vm=VM)).ok
+    assert check("03.rolled-back", host, plan=plan, done=done).status == "not done yet"
+    back = ready.rollback_form(form, host)
+    back.confirm.value = True
+    back.fields["hard_power_off"].value = True
+    undone = back.run()
+    assert back.state == "done", back.error
+    assert check("03.rolled-back", host, plan=plan, done=done, undone=undone).ok
+
+
+def test_lesson_03_a_part_of_the_plan_is_not_right_and_says_what_is_left(host: Host) -> None:
+    plan = nk.configure.plan(host, vm=VM, goal=nk.NestedGoal(memory_gib=32))
+    less = nk.configure.plan(host, vm=VM, goal=nk.NestedGoal(start=False))
+    done = nk.configure.apply(less, host)
+    verdict = check("03.applied", host, plan=plan)
+    assert verdict.status == "not right"
+    assert any("memory" in hint for hint in verdict.hints)
+    verdict = check("03.rolled-back", host, plan=plan, done=done)
+    assert verdict.status == "not right"
+
+
+def test_lesson_03_a_stale_plan_is_refused_in_the_form(host: Host) -> None:
+    plan = nk.configure.plan(host, vm=VM)
+    form = ready.apply_form(plan, host)
+    nk.configure.apply(plan, host)
+    form.confirm.value = True
+    assert form.run() is None
+    assert form.state == "failed"
+    assert "What to do" in form._output.value
+
+
+def test_preflight_form_offers_the_vms_and_all_of_them(host: Host) -> None:
+    form = ready.preflight_form(host)
+    assert form.code == "nk.preflight.check(host)"
+    labels = [label for label, _ in form.fields["vm"].options]
+    assert labels[:2] == ["(none)", "nested-esxi-01"]
+    form.fields["vm"].value = labels.index("nested-esxi-02")
+    assert form.code == 'nk.preflight.check(host, vm="nested-esxi-02")'
+    assert form.run().ok
