@@ -69,11 +69,9 @@ class Host:
         return guest.call(inv.bound["ScriptBlock"], inv.bound.get("ArgumentList", []))
 
     def run(self, script: str) -> Result:
-        names = (
-            "Stop-VM Start-VM Set-VMProcessor Set-VMMemory Get-VMNetworkAdapter "
-            "Set-VMNetworkAdapter Get-VM"
-        ).split()
-        cmdlets = {name: self.play for name in names}
+        names = ("Stop-VM", "Start-VM", "Set-VMProcessor", "Set-VMMemory", "Get-VM")
+        names += ("Get-VMNetworkAdapter", "Set-VMNetworkAdapter")
+        cmdlets = dict.fromkeys(names, self.play)
         return Interpreter({**cmdlets, "Invoke-Command": self.invoke}, load()).run(script)
 
 

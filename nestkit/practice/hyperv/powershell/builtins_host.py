@@ -143,7 +143,7 @@ def convert_to_json(ev: Evaluator, inv: Invocation) -> list[Value]:
     else:
         value = inv.pipeline[0] if len(inv.pipeline) == 1 else inv.pipeline
     compress = bool(inv.bound.get("Compress"))
-    return [json51.dump(value, depth=min(depth, 40), compress=compress, budget=ev.budget)]
+    return [json51.dump(value, depth=depth, compress=compress, budget=ev.budget)]
 
 
 @builtin("ConvertFrom-Json")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from xml.sax.saxutils import escape
+
+# What XML 1.0 cannot hold, and an underscore that would read as the start of an escape.
+_SPECIAL = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\ud800-\\udfff\\ufffe\\uffff]|_(?=[xX])")
 
 _HEAD = (
     '#< CLIXML\r\n<Objs Version="1.1.0.1" xmlns="http://schemas.microsoft.com/powershell/2004/04">'
@@ -12,16 +16,11 @@ _TAIL = "</Objs>"
 
 def encoded(text: str) -> str:
     """Text inside CLIXML: control characters become ``_x000A_``, markup is escaped."""
-    out: list[str] = []
-    for index, char in enumerate(text):
-        code = ord(char)
-        if code < 0x20 or 0x7F <= code <= 0x9F or 0xD800 <= code <= 0xDFFF or code >= 0xFFFE:
-            out.append(f"_x{code & 0xFFFF:04X}_" if code <= 0xFFFF else "\ufffd")
-        elif char == "_" and text[index + 1 : index + 2] in {"x", "X"}:
-            out.append("_x005F_")  # a literal _x would read as an escape
-        else:
-            out.append(char)
-    return escape("".join(out))
+    return escape(_SPECIAL.sub(_escaped, text))
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return f"_x{ord(match[0]):04X}_"
 
 
 def line(stream: str, text: str) -> str:

@@ -171,8 +171,10 @@ def _unary(ev: Evaluator, node: Unary) -> Value:
             return operators.join(value, "", ev.budget)
         case "split":
             items = value if isinstance(value, list) else [value]
-            out: list[Value] = [word for item in items for word in to_text(item).split()]
-            ev.budget.items(len(out))
+            out: list[Value] = []
+            for text in map(to_text, items):
+                ev.budget.items(1 + sum(map(text.count, " \t\r\n")))
+                out += text.split()
             return out
         case "bnot":
             return ~to_integer(value, "int64")

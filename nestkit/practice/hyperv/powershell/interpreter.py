@@ -44,7 +44,7 @@ from nestkit.practice.hyperv.values import (
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a run left behind. ``stderr`` is one CLIXML document, or empty."""
+    """What a run left behind. ``stderr`` is one CLIXML document unless plain text was wanted."""
 
     stdout: str
     stderr: str
@@ -88,14 +88,19 @@ class Interpreter:
         self._on_sleep = on_sleep
         self._evaluator: Evaluator | None = None
 
-    def run(self, script: str, stdin: str = "") -> Result:
+    def run(
+        self, script: str, stdin: str | Callable[[], str] = "", *, clixml: bool = True
+    ) -> Result:
         """Run a script as powershell.exe does with ``-EncodedCommand``.
+
+        Without ``clixml`` stderr is plain text, as with ``-Command``. A function for ``stdin`` is
+        called once, when the script first reads it.
 
         Never raises for what a script does: errors of every kind, limits among them, are on
         stderr and in the exit code. What a cmdlet raises that is no PsError passes through.
         """
         budget = Budget(self._limits)
-        console = Console(budget)
+        console = Console(budget, clixml=clixml)
         evaluator = self._start(budget, console, Stdin(stdin))
         session = evaluator.session
         code = 1

@@ -204,16 +204,17 @@ def load(text: str, budget: Budget) -> Value:
 
     budget.chars(len(text))
     try:
-        value = json.loads(
+        found = json.loads(
             text, object_pairs_hook=made, parse_constant=constant, parse_int=_integer
         )
+        value = _dated(found)
     except RecursionError:
         raise _bad("RecursionLimit exceeded.") from None
     except ValueError:
         word = (text.split() or [""])[0][:40]
         raise _bad(f"Invalid JSON primitive: {word}.") from None
     _count(value, budget)
-    return _dated(value)
+    return value
 
 
 def _integer(digits: str) -> int | float:

@@ -203,7 +203,13 @@ def get_index(value: Value, index: Value) -> Value:
             category="InvalidOperation",
         )
     if isinstance(index, list):
-        return [get_index(value, one) for one in index[:100_000]]
+        if any(isinstance(one, list) for one in index):
+            raise PsError(
+                "Array assignment to an index is not possible.",
+                error_id="InvalidIndex",
+                category="InvalidOperation",
+            )
+        return [get_index(value, one) for one in index]
     if isinstance(value, Hashtable):
         return value.get(_key(index))
     if isinstance(value, Properties):

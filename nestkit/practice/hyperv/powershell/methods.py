@@ -19,6 +19,7 @@ from nestkit.practice.hyperv.powershell.convert import (
     unknown_type,
 )
 from nestkit.practice.hyperv.powershell.errors import unspoken
+from nestkit.practice.hyperv.powershell.limits import LimitExceededError
 from nestkit.practice.hyperv.powershell.operators import fit, join, order
 from nestkit.practice.hyperv.powershell.session import Session, Stdin
 from nestkit.practice.hyperv.powershell.text import (
@@ -37,6 +38,7 @@ from nestkit.practice.hyperv.values import (
     Version,
 )
 
+_MOST_PIECES = 200_000
 Method = Callable[[Any, Sequence[Value]], Value]
 
 
@@ -68,6 +70,8 @@ def _substring(text: str, args: Sequence[Value]) -> str:
 
 def _split(text: str, args: Sequence[Value]) -> list[Value]:
     marks = _chars(args)
+    if sum(text.count(mark) for mark in set(marks or " ")) > _MOST_PIECES:
+        raise LimitExceededError(f"a string would fall into more than {_MOST_PIECES} pieces")
     if marks is None:
         return [*text.split(" ")]
     for mark in marks[1:]:
@@ -113,12 +117,25 @@ _STRING: dict[str, Method] = {
     "split": _split,
     "padleft": lambda s, a: _pad(s, a, left=True),
     "padright": lambda s, a: _pad(s, a, left=False),
-    "tochararray": lambda s, a: [*s],
+    "tochararray": lambda s, a: [*s[: _MOST_PIECES + 1]],
     "compareto": lambda s, a: order(s, a[0]),
 }
+
+
+def _same(left: Value, right: Value) -> bool:
+    """.NET's Equals: values by value, everything else by identity."""
+    if isinstance(left, (list, Hashtable)) or is_object(left):
+        return left is right
+    return type(left) is type(right) and bool(left == right)
+
+
+def _index_of(items: list[Value], args: Sequence[Value]) -> int:
+    return next((at for at, item in enumerate(items) if _same(item, args[0])), -1)
+
+
 _LIST: dict[str, Method] = {
-    "contains": lambda v, a: any(type(i) is type(a[0]) and i == a[0] for i in v),
-    "indexof": lambda v, a: v.index(a[0]) if a[0] in v else -1,
+    "contains": lambda v, a: _index_of(v, a) >= 0,
+    "indexof": _index_of,
 }
 
 
@@ -144,7 +161,7 @@ def _entries(table: Hashtable, args: Sequence[Value]) -> list[Value]:
 _TABLE: dict[str, Method] = {
     "containskey": lambda h, a: a[0] in h,
     "contains": lambda h, a: a[0] in h,
-    "containsvalue": lambda h, a: any(v == a[0] for _, v in h.items()),
+    "containsvalue": lambda h, a: any(_same(v, a[0]) for _, v in h.items()),
     "add": _add,
     "remove": lambda h, a: h.remove(a[0]),
     "getenumerator": _entries,
@@ -194,7 +211,7 @@ def _type_of(value: Value, args: Sequence[Value]) -> Value:
 _ANY: dict[str, Method] = {
     "tostring": _text_of,
     "gettype": _type_of,
-    "equals": lambda v, a: type(v) is type(a[0]) and bool(v == a[0]),
+    "equals": lambda v, a: _same(v, a[0]),
 }
 
 
@@ -224,6 +241,8 @@ def call(value: Value, name: str, args: Sequence[Value]) -> Value:
             table = {"compareto": lambda v, a: order(v, a[0])}
     method = table.get(low) or _ANY.get(low)
     if method is None and isinstance(value, list):
+        if any(isinstance(item, list) for item in value):
+            raise unspoken("methods of arrays inside arrays")
         return [call(item, name, args) for item in value]
     if method is None:
         known = isinstance(value, PropertyObject) or is_object(value)

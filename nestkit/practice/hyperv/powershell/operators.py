@@ -115,7 +115,7 @@ def subtract(left: Value, right: Value, budget: Budget) -> Value:
         if isinstance(right, timedelta):
             return _moved(left, -right)
         other = to_date(right)
-        return left - other
+        return left - (other if left.tzinfo else other.replace(tzinfo=None))
     if isinstance(left, timedelta) and isinstance(right, timedelta):
         return _span(left, right, -1)
     return _numeric(left, right, "op_Subtraction", lambda a, b: a - b)
@@ -226,7 +226,14 @@ def _order(left: Value, right: Value, case_sensitive: bool) -> int:
             error_id="NotIcomparable",
             category="InvalidOperation",
         )
-    return int(first > second) - int(first < second)
+    try:
+        return int(first > second) - int(first < second)
+    except TypeError:
+        raise PsError(
+            f'Cannot compare "{to_text(left)[:100]}" to "{to_text(right)[:100]}".',
+            error_id="NotIcomparable",
+            category="InvalidOperation",
+        ) from None
 
 
 def order(left: Value, right: Value, *, case_sensitive: bool = False) -> int:
@@ -327,7 +334,7 @@ def find(pattern: Value, text: str, budget: Budget, *, ignore_case: bool) -> reg
 def replace(left: Value, right: Value, budget: Budget, *, ignore_case: bool) -> Value:
     """``-replace``."""
     if isinstance(left, list):
-        return [replace(item, right, budget, ignore_case=ignore_case) for item in left]
+        return [replace(to_text(item), right, budget, ignore_case=ignore_case) for item in left]
     parts = right if isinstance(right, list) else [right]
     if len(parts) > 2:
         raise PsError(

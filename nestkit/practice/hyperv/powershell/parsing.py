@@ -155,9 +155,8 @@ def _unclosed(source: Source, root: tree_sitter.Node) -> ParseError | None:
         kind = node.type.strip()
         if kind in _OPENERS:
             stack.append(node)
-        elif kind in _MISSING:
-            if not stack or _OPENERS[stack.pop().type.strip()] != kind:
-                return None
+        elif kind in _MISSING and (not stack or _OPENERS[stack.pop().type.strip()] != kind):
+            return None
     if not stack:
         return None
     message, error_id = _MISSING[_OPENERS[stack[-1].type.strip()]]

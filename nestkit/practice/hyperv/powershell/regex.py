@@ -16,6 +16,7 @@ _MAX_PATTERN = 1_000
 _MAX_PROGRAM = 4_000
 _MAX_REPEAT = 500
 _MAX_NESTING = 30
+_MAX_GROUPS = 50
 
 Test = Callable[[str], bool]
 
@@ -262,6 +263,8 @@ class _Compiler:
         if capture:
             self.groups += 1
             number = self.groups
+            if number > _MAX_GROUPS:
+                raise self.fail("it has too many groups")
         body = self.alternatives()
         if self.peek() != ")":
             raise self.fail("not enough )'s")
@@ -322,15 +325,17 @@ class Pattern:
         found: tuple[int, ...] | None = None
         threads: list[tuple[int, tuple[int, ...]]] = []
         blank = (-1,) * (2 * self.groups + 2)
+        seen: set[int] = set()
         for position in range(start, len(text) + 1):
             if found is None:
-                self._follow(threads, 0, blank, text, position, {at for at, _ in threads})
+                seen.update(at for at, _ in threads)
+                self._follow(threads, 0, blank, text, position, seen)
             if not threads:
                 break
-            spend(len(threads))
+            spend(len(threads) + len(seen) // 4)
             char = text[position] if position < len(text) else ""
             following: list[tuple[int, tuple[int, ...]]] = []
-            seen: set[int] = set()
+            seen = set()
             for at, saved in threads:
                 op = self._code[at]
                 if op.kind == "match":
@@ -411,12 +416,16 @@ def compiled(pattern: str, ignore_case: bool = True) -> Pattern:
 
 def substitute(match: Match, template: str) -> str:
     """A replacement text with ``$1``, ``${name}``, ``$&`` and ``$$`` resolved."""
+    if "$" not in template:
+        return template
     out: list[str] = []
     at = 0
     while at < len(template):
         if template[at] != "$":
-            out.append(template[at])
-            at += 1
+            end = template.find("$", at)
+            end = len(template) if end < 0 else end
+            out.append(template[at:end])
+            at = end
             continue
         rest = template[at + 1 :]
         if rest.startswith("$"):

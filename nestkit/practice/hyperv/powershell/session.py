@@ -76,10 +76,15 @@ class Scope:
 
 
 class Console:
-    """stdout and stderr of the run, shared with nested interpreters."""
+    """stdout and stderr of the run, shared with nested interpreters.
 
-    def __init__(self, budget: Budget) -> None:
+    With ``clixml`` all streams but output go to stderr as one CLIXML document, as powershell.exe
+    does for ``-EncodedCommand``; without it errors are plain text and warnings are on stdout.
+    """
+
+    def __init__(self, budget: Budget, *, clixml: bool = True) -> None:
         self._budget = budget
+        self._clixml = clixml
         self._out: list[str] = []
         self._err: list[str] = []
         self.pending: list[Value] = []  # output objects not yet shown
@@ -105,13 +110,18 @@ class Console:
 
     def lines(self, stream: str, lines: Sequence[str]) -> None:
         """Lines of a stream that goes to stderr."""
+        if not self._clixml and stream != "Error":
+            self.host("".join(f"{stream.upper()}: {text}\r\n" for text in lines))
+            return
         for text in lines:
-            part = clixml.line(stream, text)
+            part = clixml.line(stream, text) if self._clixml else text + "\r\n"
             self._budget.output(len(part))
             self._err.append(part)
 
     def progress(self, activity: str, status: str, *, done: bool) -> None:
-        """A progress record to stderr."""
+        """A progress record to stderr; plain text has none."""
+        if not self._clixml:
+            return
         part = clixml.progress(self._records, activity, status, done=done)
         self._records += 1
         self._budget.output(len(part))
@@ -119,7 +129,7 @@ class Console:
 
     def finish(self, lines: Sequence[str]) -> None:
         """The last error lines, beyond any limit: what a limit itself has to say."""
-        self._err += [clixml.line("Error", text) for text in lines]
+        self._err += [clixml.line("Error", t) if self._clixml else t + "\r\n" for t in lines]
 
     @property
     def stdout(self) -> str:
@@ -128,16 +138,23 @@ class Console:
 
     @property
     def stderr(self) -> str:
-        """All of stderr, one CLIXML document."""
-        return clixml.document(self._err)
+        """All of stderr."""
+        return clixml.document(self._err) if self._clixml else "".join(self._err)
 
 
 class Stdin:
-    """Standard input: text given beforehand."""
+    """Standard input: text, or a function that is asked for all of it when it is first read."""
 
-    def __init__(self, text: str) -> None:
-        self._text = text
+    def __init__(self, source: str | Callable[[], str]) -> None:
+        self._source = source
+        self._known: str | None = None
         self._at = 0
+
+    @property
+    def _text(self) -> str:
+        if self._known is None:
+            self._known = self._source if isinstance(self._source, str) else self._source()
+        return self._known
 
     def read(self) -> str:
         """The rest of it."""
