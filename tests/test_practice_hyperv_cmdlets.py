@@ -269,6 +269,13 @@ def test_a_version_too_old_for_the_setting_can_be_upgraded_with_consent_only() -
     assert desk.run(expose).stderr == ""
 
 
+def test_starts_fail_as_often_as_was_asked_for() -> None:
+    desk = Desk(faults=Faults(guest_after=0.0, start_fails=1))
+    assert desk.fails("Start-VM nested-hv-12") == "Unspecified"
+    assert desk.vm(12).state == "Off"
+    assert desk.run("Start-VM nested-hv-12").stderr == ""
+
+
 def test_a_guest_that_does_not_shut_down() -> None:
     desk = Desk(faults=Faults(guest_after=0.0, shutdown_hangs=1))
     assert desk.fails("Stop-VM nested-hv-01") == "OperationTimeout"
@@ -429,6 +436,13 @@ def test_without_the_role_the_cmdlets_are_not_there() -> None:
 def test_who_is_no_administrator_is_denied(script: str) -> None:
     assert Desk("not-administrator").fails(script) == "AccessDenied"
     assert Desk(faults=Faults(no_permission=1)).fails(script) == "AccessDenied"
+
+
+@pytest.mark.parametrize("script", ["Restart-Computer -Force", "Install-WindowsFeature Containers"])
+def test_who_is_no_administrator_changes_nothing_of_windows(script: str) -> None:
+    desk = Desk("not-administrator")
+    assert desk.fails(script) == "AccessDenied"
+    assert desk.world.host.features == set()
 
 
 # -- guests ------------------------------------------------------------------------------

@@ -127,6 +127,15 @@ def test_a_shell_of_another_user_is_as_good_as_absent() -> None:
     assert host.handle(ask(SHELL + "Command", mine, body), "me")[0] == 200
 
 
+def test_commands_that_nobody_ends_are_limited() -> None:
+    host = service()
+    mine = opened(host)
+    body = "<rsp:CommandLine><rsp:Command>x</rsp:Command></rsp:CommandLine>"
+    for _ in range(1_500):
+        assert host.handle(ask(SHELL + "Command", mine, body), "me")[0] == 200
+    assert fault_code(host.handle(ask(SHELL + "Command", mine, body), "me")[1]) == "2150859174"
+
+
 def test_an_answer_relates_to_its_request_also_when_it_is_a_fault() -> None:
     assert b"<a:RelatesTo>uuid:1</a:RelatesTo>" in service().handle(ask("nothing"), "me")[1]
 

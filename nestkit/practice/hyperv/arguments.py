@@ -14,6 +14,7 @@ from nestkit.practice.hyperv.values import Cmdlet, Invocation, PsError, Value
 from nestkit.practice.hyperv.world import Session
 
 Handler = Callable[[Session, Invocation], "list[Value]"]
+_CHANGING: Final = frozenset({"New", "Remove", "Install", "Restart"})
 _LOCAL: Final = frozenset({".", "localhost", "127.0.0.1"})
 
 
@@ -49,6 +50,10 @@ def bind(session: Session) -> dict[str, Cmdlet]:
             if entry.is_hyperv:
                 session.require_admin(entry.name)
                 refuse_remote(session, inv)
+            elif not session.may_manage and entry.name.split("-")[0] in _CHANGING:
+                raise PsError(
+                    "Access is denied.", error_id="AccessDenied", category="PermissionDenied"
+                )
             if entry.asks and not inv.what_if and not agreed(inv):
                 raise session.error("confirm", inv.name, what=inv.name)
             return entry.run(session, inv)

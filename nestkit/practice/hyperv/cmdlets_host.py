@@ -124,13 +124,6 @@ def install_feature(session: Session, inv: Invocation) -> list[Value]:
     """
     refuse_remote(session, inv)
     computer, names = session.computer, _chosen(inv)
-    if not computer.is_guest and not session.may_manage:
-        raise PsError(
-            "You do not have adequate user rights to install features on this computer.",
-            error_id="DISMAPI_Error__Failed_Reboot_Required,Microsoft.Windows.ServerManager."
-            "Commands.AddWindowsFeatureCommand",
-            category="PermissionDenied",
-        )
     if _ROLE in names and not computer.has_role and not computer.firmware_virtualization:
         raise PsError(
             "A prerequisite check for the Hyper-V feature failed. Hyper-V cannot be installed: "

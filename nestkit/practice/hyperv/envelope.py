@@ -79,6 +79,15 @@ def too_many_shells(limit: int) -> Fault:
     )
 
 
+def too_many_operations(limit: int) -> Fault:
+    """Commands were started and never signalled to end."""
+    return Fault(
+        f"This user is allowed {limit} concurrent operations, and has them. End some first.",
+        2150859174,
+        "w:QuotaLimit",
+    )
+
+
 def invalid(message: str) -> Fault:
     """The envelope lacks something or holds a value of the wrong kind."""
     return Fault(message, 2150858817, "w:SchemaValidationError")

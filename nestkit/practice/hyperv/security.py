@@ -11,6 +11,7 @@ import hmac
 import os
 import re
 import shutil
+import socket
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +70,9 @@ class CredentialFile:
         path.unlink(missing_ok=True)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            for domain in ("", account.host.upper(), "."):
+            # what pyspnego calls itself is the machine's own name: clients may send it back
+            names = {account.host.upper(), socket.gethostname().upper()}
+            for domain in ("", ".", *sorted(names)):
                 file.write(f"{domain}:{account.user}:{account.password}\n")
         os.environ["NTLM_USER_FILE"] = str(path)
 
@@ -80,13 +83,19 @@ class CredentialFile:
 
 def _sweep(root: Path) -> None:
     for folder in root.iterdir():
-        match = re.fullmatch(r"(\d+)-(\d+)", folder.name)
-        try:
-            alive = match and int(psutil.Process(int(match[1])).create_time()) == int(match[2])
-        except psutil.Error:
-            alive = False
-        if not alive:
+        if not _is_alive(folder.name):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_alive(name: str) -> bool:
+    match = re.fullmatch(r"(\d+)-(\d+)", name)
+    if not match:
+        return False
+    try:
+        started = psutil.Process(int(match[1])).create_time()
+    except psutil.Error:
+        return False
+    return abs(started - int(match[2])) < 3  # two readings of one start differ a little
 
 
 class Guard:

@@ -14,9 +14,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from nestkit.practice.hyperv.envelope import Fault, no_command, no_shell, too_many_shells
+from nestkit.practice.hyperv.envelope import (
+    Fault,
+    no_command,
+    no_shell,
+    too_many_operations,
+    too_many_shells,
+)
 
 MAX_COMMANDS: Final = 25
+MAX_OPERATIONS: Final = 1_500  # of one user; here of one shell, its ended commands included
 MAX_STDIN: Final = 4 * 2**20
 MAX_OUTPUT: Final = 32 * 2**20
 # base64 of both pieces and the envelope stay under the 153,600 bytes that clients offer
@@ -246,6 +253,8 @@ class Shells:
         with self._lock:
             if sum(one.is_running for one in list(shell.commands.values())) >= MAX_COMMANDS:
                 raise Fault("The shell runs as many commands as it may.", 8, "w:QuotaLimit")
+            if len(shell.commands) >= MAX_OPERATIONS:
+                raise too_many_operations(MAX_OPERATIONS)
             if command_id in shell.commands:
                 raise Fault("A command of this id is there already.", 183, "w:AlreadyExists")
             command = Command(command_id, line, arguments, skip_cmd=skip_cmd)
