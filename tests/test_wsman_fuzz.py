@@ -8,13 +8,16 @@ import os
 import random
 import socket
 import ssl
+import struct
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
+import spnego
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -219,6 +222,64 @@ def test_a_sealed_body_without_keys_cannot_be_opened(data: bytes) -> None:
     for text in (data, body, body + b"--Encrypted Boundary--\r\n"):
         with pytest.raises(Sealing):
             guard.open(text)
+
+
+def authenticated(account: Account) -> tuple[Guard, Any]:
+    guard = Guard(account, is_tls=False)
+    client = spnego.client(
+        account.user, account.password, protocol="ntlm", options=spnego.NegotiateOptions.use_ntlm
+    )
+    user, token = guard.check("NTLM " + base64.b64encode(client.step()).decode())
+    assert user == ""
+    user, token = guard.check("NTLM " + base64.b64encode(client.step(token)).decode())
+    assert (user, token) == (account.user, None)
+    return guard, client
+
+
+def sealed_by(client: Any, text: bytes) -> bytes:
+    made = client.wrap_winrm(text)
+    return (
+        b"--Encrypted Boundary\r\n\tContent-Type: application/HTTP-SPNEGO-session-encrypted\r\n"
+        + f"\tOriginalContent: type=x;Length={len(text)}\r\n".encode()
+        + b"--Encrypted Boundary\r\n\tContent-Type: application/octet-stream\r\n"
+        + struct.pack("<i", len(made.header))
+        + made.header
+        + made.data
+        + b"--Encrypted Boundary--\r\n"
+    )
+
+
+def test_a_connection_keeps_its_user_and_opens_what_was_sealed_for_it(account: Account) -> None:
+    guard, client = authenticated(account)
+    assert guard.check("") == (account.user, None)
+    for text in (b"one", b"two" * 1000, b""):
+        assert guard.open(sealed_by(client, text)) == text
+    other, _ = authenticated(account)
+    with pytest.raises(Sealing):
+        other.open(sealed_by(client, b"not for this connection"))
+
+
+def test_a_second_handshake_that_fails_takes_the_user_away(account: Account) -> None:
+    guard, _ = authenticated(account)
+    guard.check("NTLM " + base64.b64encode(b"NTLMSSP\x00\x01\x00\x00\x00").decode())
+    assert guard.check("") == ("", None)
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.integers(0, 400), st.binary(min_size=1, max_size=8))
+def test_a_damaged_sealed_body_is_never_taken_for_another(
+    account: Account, at: int, noise: bytes
+) -> None:
+    guard, client = authenticated(account)
+    text = b"<secret/>" * 20
+    body = sealed_by(client, text)
+    damaged = body[:at] + noise + body[at + len(noise) :]
+    try:
+        assert guard.open(damaged) == text
+    except Sealing:
+        assert damaged != body
 
 
 def test_an_account_never_shows_its_password() -> None:

@@ -25,19 +25,23 @@ def _name(value: Value) -> str:
 
 def _nics(session: Session, inv: Invocation) -> list[tuple[Vm, Nic]]:
     """The NICs a cmdlet was given: objects, or those of VMs, narrowed by -Name."""
-    direct = [source(value, Nic) for value in given(inv, "VMNetworkAdapter")]
+    direct = [
+        (value.context["vm"], value.source)
+        for value in given(inv, "VMNetworkAdapter")
+        if source(value, Nic) is not None
+    ]
     if direct:
-        pool = [(vm, nic) for vm in session.computer.vms.values() for nic in vm.nics]
-        return [pair for pair in pool if any(pair[1] is one for one in direct)]
+        vms = session.computer.vms
+        return [(vm, nic) for vm, nic in direct if vm.id in vms and nic in vm.nics]
     if flag(inv, "All"):
-        vms = list(session.computer.vms.values())
+        chosen = list(session.computer.vms.values())
     elif flag(inv, "ManagementOS"):
         return []
     else:
-        vms = find_vms(session, inv)
+        chosen = find_vms(session, inv)
     names = texts(inv, "Name")
     found = []
-    for vm in vms:
+    for vm in chosen:
         hits = [nic for nic in vm.nics if not names or any(matching(n, [nic]) for n in names)]
         for name in names:
             if not has_wildcard(name) and not matching(name, vm.nics):
