@@ -201,10 +201,12 @@ try { throw 'x' } catch { "c $_" } finally { 'f' }|function f { param([int]$a = 
 switch -wildcard ('abc') { 'a*' { 1; break } default { 2 } }|& { param($n) $n } -n 5
 Get-VM -Name 'a','b' | Where-Object { $_.State -eq 'Off' } | % Name
 Stop-VM nested -Confirm:$false -WhatIf|Set-VMMemory -VMName $x -DynamicMemoryEnabled $false
-'{0:N2} {1,5}' -f 1.5, 'q'|'a-b' -split '-' -join '+' -replace '(a)', '$1$1'|$x -match '^(\\d+|a*?)$'
+'{0:N2} {1,5}' -f 1.5, 'q'|'a-b' -split '-' -join '+' -replace '(a)', '$1$1'
+$x -match '^(\\d+|a*?)$'
 [version]'10.0' -ge [version]'9.3'|[math]::Max(1, 2)|[guid]::NewGuid().ToString()
 [pscustomobject]@{A=1;B=$(if ($x) {1})} | ConvertTo-Json -Depth 3|'[1,{"a":2}]' | ConvertFrom-Json
-1..5 | Sort-Object -Descending | Select-Object -First 2 | Measure-Object -Sum|$a, $b = 1, 2; $a += $b
+1..5 | Sort-Object -Descending | Select-Object -First 2 | Measure-Object -Sum
+$a, $b = 1, 2; $a += $b
 while ($i -lt 3) { $i++ }|do { 1 } until ($true)|for ($i = 0; $i -lt 2; $i++) { $i }|exit 3|return 5
 "a $($x.b[0]) ${x} $env:y `n"|[int]'7' + 4GB / 2 % 3|-not $x -and $y -or 1 -band 2|$x::y.z()[0]
 Invoke-Command -VMName x -Credential $c -ScriptBlock { Install-WindowsFeature Hyper-V }|@'

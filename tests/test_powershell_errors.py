@@ -143,8 +143,7 @@ def test_parameters_are_bound_by_set(script: str, bound: str) -> None:
         (
             "Set-VMProcessor -VM a",
             "CannotConvertArgumentNoMessage",
-            'value of type "System.String" to type '
-            '"Microsoft.HyperV.PowerShell.VirtualMachine"',
+            'value of type "System.String" to type "Microsoft.HyperV.PowerShell.VirtualMachine"',
         ),
         (
             "Stop-VM $null",
@@ -188,7 +187,7 @@ def test_what_does_not_bind_is_refused_as_powershell_refuses_it(
         ("if ($x) {", "MissingEndCurlyBrace", "Missing closing '}'"),
         ("(1 + 2", "", "Missing closing ')'"),
         ("'open", "TerminatorExpectedAtEndOfString", "missing the terminator: '"),
-        ("\"$name: x\"", "InvalidVariableReferenceWithDrive", "Variable reference is not valid."),
+        ('"$name: x"', "InvalidVariableReferenceWithDrive", "Variable reference is not valid."),
         ("1 | 2", "ExpressionsMustBeFirstInPipeline", "first element of a pipeline"),
         ("1 = 2", "InvalidLeftHandSide", "The assignment expression is not valid."),
         ("@{a=1;a=2}", "DuplicateKeyInHashLiteral", "Duplicate keys 'a'"),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from nestkit.practice.hyperv.powershell import json51, methods
-from nestkit.practice.hyperv.powershell.builtins_objects import given
+from nestkit.practice.hyperv.powershell import json51, statics
+from nestkit.practice.hyperv.powershell.builtins_shape import given
 from nestkit.practice.hyperv.powershell.calls import (
     BUILTINS,
     builtin,
@@ -16,7 +16,8 @@ from nestkit.practice.hyperv.powershell.convert import canonical, to_integer
 from nestkit.practice.hyperv.powershell.display import shown
 from nestkit.practice.hyperv.powershell.errors import unspoken
 from nestkit.practice.hyperv.powershell.evaluator import Evaluator
-from nestkit.practice.hyperv.powershell.text import date_text, to_text
+from nestkit.practice.hyperv.powershell.formats import date_text
+from nestkit.practice.hyperv.powershell.text import to_text
 from nestkit.practice.hyperv.powershell.wildcard import has_wildcard, matches
 from nestkit.practice.hyperv.values import (
     Hashtable,
@@ -169,9 +170,9 @@ def new_object(ev: Evaluator, inv: Invocation) -> list[Value]:
         given_properties = inv.bound.get("Property", Hashtable())
         return [PropertyObject({to_text(k): v for k, v in given_properties.items()})]
     if kind == "pscredential" and len(arguments) == 2:
-        return [methods.credential(arguments)]
+        return [statics.credential(arguments)]
     if kind in {"text.utf8encoding", "utf8encoding"}:
-        return [methods.encoding()]
+        return [statics.encoding()]
     raise unspoken(f"New-Object {inv.bound['TypeName'][:100]}")
 
 

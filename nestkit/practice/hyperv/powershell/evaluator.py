@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from nestkit.practice.hyperv.powershell.errors import Return, Thrown
+from nestkit.practice.hyperv.powershell.errors import Return, Thrown, unspoken
 from nestkit.practice.hyperv.powershell.limits import LimitExceededError
 from nestkit.practice.hyperv.powershell.session import NOTHING, Scope, Session
 from nestkit.practice.hyperv.powershell.tree import Block, Node
@@ -65,8 +65,11 @@ class Evaluator:
             found = _EXPRESSIONS.get(type(node))
             if found is not None:
                 return found(self, node)
+            run = _STATEMENTS.get(type(node))
+            if run is None:
+                raise unspoken("this use of a parameter or splat")
             out: list[Value] = []
-            _STATEMENTS[type(node)](self, node, out)
+            run(self, node, out)
             return collapsed(out)
         finally:
             budget.leave()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from nestkit.practice.hyperv.powershell import members, methods, operators
+from nestkit.practice.hyperv.powershell import comparison, members, methods, operators, statics
+from nestkit.practice.hyperv.powershell.assignment import assign_to, type_named
 from nestkit.practice.hyperv.powershell.convert import cast, to_bool, to_integer, to_number
 from nestkit.practice.hyperv.powershell.errors import unspoken
 from nestkit.practice.hyperv.powershell.evaluator import Evaluator, collapsed, expression
 from nestkit.practice.hyperv.powershell.pipelines import run_pipeline
 from nestkit.practice.hyperv.powershell.session import NOTHING, Scope
-from nestkit.practice.hyperv.powershell.text import Statics, to_text, type_name
+from nestkit.practice.hyperv.powershell.text import Statics, to_text
 from nestkit.practice.hyperv.powershell.tree import (
     ArrayLiteral,
     ArrayOf,
@@ -23,7 +24,6 @@ from nestkit.practice.hyperv.powershell.tree import (
     Index,
     Literal,
     Member,
-    Node,
     Paren,
     Pipeline,
     Step,
@@ -35,7 +35,6 @@ from nestkit.practice.hyperv.powershell.tree import (
 from nestkit.practice.hyperv.values import Hashtable, PsError, ScriptBlock, Value
 
 _CONSTANTS = {"true": True, "false": False, "null": None}
-_READ_ONLY = frozenset({"true", "false", "null", "error", "psversiontable"})
 
 
 @expression(Literal)
@@ -200,8 +199,8 @@ def _binary(ev: Evaluator, node: Binary) -> Value:
     first, second = ev.value(node.left), ev.value(node.right)
     if operator in operators.ARITHMETIC:
         return operators.ARITHMETIC[operator](first, second, budget)
-    if operators.is_comparison(operator):
-        return operators.compare(operator, first, second, budget)
+    if comparison.is_comparison(operator):
+        return comparison.compare(operator, first, second, budget)
     plain = operator[1:] if operator[:1] in {"i", "c"} else operator
     ignore_case = not operator.startswith("c")
     if operator == "xor":
@@ -253,14 +252,8 @@ def _member(ev: Evaluator, node: Member) -> Value:
     name = to_text(ev.value(node.name))
     target = ev.value(node.target)
     if node.static:
-        return methods.get_static(ev.session, _type(target), name)
+        return statics.get_static(ev.session, type_named(target), name)
     return members.get_member(target, name, strict=ev.session.strict)
-
-
-def _type(value: Value) -> str:
-    if isinstance(value, Statics):
-        return value.name
-    raise unspoken(f"static members of a value of type {type_name(value)}")
 
 
 @expression(Index)
@@ -278,7 +271,7 @@ def _call(ev: Evaluator, node: Call) -> Value:
     name = to_text(ev.value(node.name))
     arguments = [ev.value(argument) for argument in node.args]
     if node.static:
-        made = methods.call_static(ev.session, _type(target), name, arguments)
+        made = statics.call_static(ev.session, type_named(target), name, arguments)
     else:
         made = methods.call(target, name, arguments)
     if isinstance(made, list):
@@ -311,55 +304,3 @@ def _assign(ev: Evaluator, node: Assign) -> Value:
         value = operators.ARITHMETIC[node.op[0]](before, after, ev.budget)
     assign_to(ev, node.target, value)
     return value
-
-
-def assign_to(ev: Evaluator, target: Node, value: Value) -> None:
-    """Assign to a variable, property, element, or several of them."""
-    plain = None if value is NOTHING else value
-    match target:
-        case Variable():
-            _assign_variable(ev, target, value)
-        case Member(static=True):
-            name = to_text(ev.value(target.name))
-            methods.set_static(_type(ev.value(target.target)), name, plain)
-        case Member():
-            name = to_text(ev.value(target.name))
-            members.set_member(ev.value(target.target), name, plain)
-        case Index():
-            members.set_index(ev.value(target.target), ev.value(target.index), plain)
-        case Cast():
-            if isinstance(target.operand, Variable):
-                name = target.operand.name
-                ev.scope.types.pop(name, None)
-                made = cast(target.type_name, plain)
-                _assign_variable(ev, target.operand, made)
-                ev.scope.types[name] = target.type_name
-            else:
-                assign_to(ev, target.operand, cast(target.type_name, plain))
-        case ArrayLiteral():
-            items = plain if isinstance(plain, list) else [plain]
-            last = len(target.items) - 1
-            for at, item in enumerate(target.items):
-                part: Value = items[at] if at < len(items) else None
-                if at == last and len(items) > len(target.items):
-                    part = items[at:]
-                assign_to(ev, item, part)
-        case _:
-            raise unspoken("an assignment to that")
-
-
-def _assign_variable(ev: Evaluator, target: Variable, value: Value) -> None:
-    name = "_" if target.name == "psitem" else target.name
-    if target.scope in {"env", "using"}:
-        raise unspoken(f"setting ${target.scope}:{name}")
-    if name == "null":
-        return
-    if name in _READ_ONLY or name == "?":
-        raise PsError(
-            f"Cannot overwrite variable {name} because it is read-only or constant.",
-            error_id="VariableNotWritable",
-            category="WriteError",
-            target=name,
-        )
-    scope = ev.scope.top() if target.scope in {"script", "global"} else ev.scope
-    scope.set(name, value)

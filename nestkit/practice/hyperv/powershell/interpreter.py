@@ -12,6 +12,7 @@ from nestkit.practice.hyperv.cmdlet_table import CmdletTable
 from nestkit.practice.hyperv.powershell import (  # noqa: F401
     builtins_host,
     builtins_objects,
+    builtins_shape,
     expressions,
     statements,
 )

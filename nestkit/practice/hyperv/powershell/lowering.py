@@ -17,7 +17,9 @@ from nestkit.practice.hyperv.powershell.parsing import parse
 from nestkit.practice.hyperv.powershell.tree import BlockBody, BlockLiteral
 
 
-@lru_cache(maxsize=64)
+_KEPT_CHARS = 30_000  # longer scripts are read anew: their trees would fill memory
+
+
 def read_script(text: str, limits: Limits) -> BlockBody:
     """The syntax tree of a script; the same text is read once.
 
@@ -28,6 +30,10 @@ def read_script(text: str, limits: Limits) -> BlockBody:
     LimitExceededError
         If it is too long or nests too deeply.
     """
+    return _read_once(text, limits) if len(text) <= _KEPT_CHARS else _read(text, limits)
+
+
+def _read(text: str, limits: Limits) -> BlockBody:
     source, root = parse(text, limits)
     try:
         made = lower(source, root)
@@ -38,3 +44,6 @@ def read_script(text: str, limits: Limits) -> BlockBody:
     if not isinstance(made, BlockLiteral):
         raise ParseError("The script cannot be read.")
     return made.block
+
+
+_read_once = lru_cache(maxsize=64)(_read)

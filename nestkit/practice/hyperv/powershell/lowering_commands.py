@@ -194,6 +194,12 @@ def _elements(
             silenced.add(_redirection(source, child))
             continue
         made = _argument(source, child)
+        if attach and isinstance(made, (Named, Splat)):
+            raise ParseError(
+                "The parameter before this requires an argument after its colon.",
+                error_id="ParameterRequiresArgument",
+                place=source.place(child),
+            )
         if attach and elements and isinstance(elements[-1], Named):
             elements[-1] = Named(elements[-1].name, made)
         else:

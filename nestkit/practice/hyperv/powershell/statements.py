@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nestkit.practice.hyperv.powershell import operators
+from nestkit.practice.hyperv.powershell import comparison, operators
 from nestkit.practice.hyperv.powershell.convert import to_bool, to_integer
 from nestkit.practice.hyperv.powershell.errors import (
     Exit,
@@ -153,7 +153,7 @@ def _fits(ev: Evaluator, node: Switch, item: Value, condition: Value) -> bool:
         ev.block(condition.body.end or Block(()), out)
         return to_bool(out)
     if node.mode == "wildcard":
-        return operators.like(item, condition, node.case_sensitive, ev.budget)
+        return comparison.like(item, condition, node.case_sensitive, ev.budget)
     if node.mode == "regex":
         ignore = not node.case_sensitive
         return operators.find(condition, to_text(item), ev.budget, ignore_case=ignore) is not None
@@ -162,7 +162,7 @@ def _fits(ev: Evaluator, node: Switch, item: Value, condition: Value) -> bool:
         if not node.case_sensitive:
             first, second = first.lower(), second.lower()
         return first == second
-    return operators.equal(item, condition, case_sensitive=node.case_sensitive)
+    return comparison.equal(item, condition, case_sensitive=node.case_sensitive)
 
 
 @statement(Try)
