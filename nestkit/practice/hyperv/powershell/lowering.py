@@ -16,7 +16,6 @@ from nestkit.practice.hyperv.powershell.lowering_base import lower
 from nestkit.practice.hyperv.powershell.parsing import parse
 from nestkit.practice.hyperv.powershell.tree import BlockBody, BlockLiteral
 
-
 _KEPT_CHARS = 30_000  # longer scripts are read anew: their trees would fill memory
 
 
