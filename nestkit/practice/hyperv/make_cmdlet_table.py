@@ -18,18 +18,64 @@ from typing import Any
 from nestkit.resources import data_path
 
 _DOCSETS = {"ws2022": "winserver2022-ps", "ws2025": "winserver2025-ps"}
-_USED = """
-Add-VMDvdDrive Add-VMHardDiskDrive Add-VMNetworkAdapter Checkpoint-VM Connect-VMNetworkAdapter
-Disconnect-VMNetworkAdapter Enable-VMIntegrationService Disable-VMIntegrationService Get-VHD Get-VM
-Get-VMDvdDrive Get-VMFirmware Get-VMHardDiskDrive Get-VMHost Get-VMHostNumaNode
-Get-VMHostSupportedVersion Get-VMIntegrationService Get-VMMemory Get-VMNetworkAdapter
-Get-VMNetworkAdapterVlan Get-VMProcessor Get-VMSecurity Get-VMSnapshot Get-VMSwitch
-Measure-VM New-VHD New-VM New-VMSwitch Remove-VM Remove-VMDvdDrive Remove-VMHardDiskDrive
-Remove-VMNetworkAdapter Remove-VMSavedState Remove-VMSnapshot Remove-VMSwitch Rename-VM
-Rename-VMNetworkAdapter Resize-VHD Restart-VM Restore-VMSnapshot Resume-VM Save-VM Set-VM
-Set-VMDvdDrive Set-VMFirmware Set-VMHost Set-VMMemory Set-VMNetworkAdapter Set-VMNetworkAdapterVlan
-Set-VMProcessor Set-VMSecurity Set-VMSwitch Start-VM Stop-VM Suspend-VM Update-VMVersion
-""".split()
+_USED = [
+    "Add-VMDvdDrive",
+    "Add-VMHardDiskDrive",
+    "Add-VMNetworkAdapter",
+    "Checkpoint-VM",
+    "Connect-VMNetworkAdapter",
+    "Disconnect-VMNetworkAdapter",
+    "Enable-VMIntegrationService",
+    "Disable-VMIntegrationService",
+    "Get-VHD",
+    "Get-VM",
+    "Get-VMDvdDrive",
+    "Get-VMFirmware",
+    "Get-VMHardDiskDrive",
+    "Get-VMHost",
+    "Get-VMHostNumaNode",
+    "Get-VMHostSupportedVersion",
+    "Get-VMIntegrationService",
+    "Get-VMMemory",
+    "Get-VMNetworkAdapter",
+    "Get-VMNetworkAdapterVlan",
+    "Get-VMProcessor",
+    "Get-VMSecurity",
+    "Get-VMSnapshot",
+    "Get-VMSwitch",
+    "Measure-VM",
+    "New-VHD",
+    "New-VM",
+    "New-VMSwitch",
+    "Remove-VM",
+    "Remove-VMDvdDrive",
+    "Remove-VMHardDiskDrive",
+    "Remove-VMNetworkAdapter",
+    "Remove-VMSavedState",
+    "Remove-VMSnapshot",
+    "Remove-VMSwitch",
+    "Rename-VM",
+    "Rename-VMNetworkAdapter",
+    "Resize-VHD",
+    "Restart-VM",
+    "Restore-VMSnapshot",
+    "Resume-VM",
+    "Save-VM",
+    "Set-VM",
+    "Set-VMDvdDrive",
+    "Set-VMFirmware",
+    "Set-VMHost",
+    "Set-VMMemory",
+    "Set-VMNetworkAdapter",
+    "Set-VMNetworkAdapterVlan",
+    "Set-VMProcessor",
+    "Set-VMSecurity",
+    "Set-VMSwitch",
+    "Start-VM",
+    "Stop-VM",
+    "Suspend-VM",
+    "Update-VMVersion",
+]
 
 
 def _slot(entry: Mapping[str, Any], set_name: str) -> list[Any]:
