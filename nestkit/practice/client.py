@@ -26,7 +26,7 @@ class PracticeHost:
     url
         Its address for ``nk.connect``; holds no password.
     host, port, user, password
-        How to log in.
+        How to log in. For Hyper-V ``port`` is NTLM over HTTP, ``https_port`` TLS.
     fingerprint
         ``sha256:…`` of its certificate.
     kind, pid
@@ -108,10 +108,10 @@ class PracticeHost:
 
     def _ask(self, command: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            return ask(self.host, self.port, self.fingerprint, self._token, command)
+            return ask(self.host, self.https_port, self.fingerprint, self._token, command)
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise PracticeError(
-                f"the practice host at {self.host}:{self.port} does not answer",
+                f"the practice host at {self.host}:{self.https_port} does not answer",
                 remedy="start it again",
             ) from error
 

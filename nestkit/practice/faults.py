@@ -34,6 +34,22 @@ class Faults:
         Guests that are asked to shut down do not.
     tools_after
         VMware Tools run this many seconds after power-on.
+    start_fails
+        Hyper-V: so many of the next VM starts fail.
+    guest_after
+        Hyper-V: a guest answers this many seconds after it starts, and restarts as quickly.
+    guest_lost
+        Hyper-V: guests that restart do not come back.
+    script_hangs
+        Hyper-V: so many of the next scripts never end.
+    progress_noise
+        Hyper-V: every script leaves progress records on standard error (CLIXML), as Windows does.
+    german
+        Hyper-V: errors are worded in German.
+    truncate_output
+        Hyper-V: scripts' output ends after this many bytes.
+    not_json
+        Hyper-V: something other than the script writes to its output first.
     """
 
     slow_task: float = 0.0
@@ -45,6 +61,14 @@ class Faults:
     no_permission: int = 0
     shutdown_hangs: int = 0
     tools_after: float = 1.0
+    start_fails: int = 0
+    guest_after: float = 1.0
+    guest_lost: int = 0
+    script_hangs: int = 0
+    progress_noise: int = 0
+    german: int = 0
+    truncate_output: int = 0
+    not_json: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """The faults as JSON values."""
@@ -97,7 +121,14 @@ class Switchboard:
             self.now = faults
             self._left = {
                 name: getattr(faults, name)
-                for name in ("drop_after", "drop_answer", "expire_after", "task_fails")
+                for name in (
+                    "drop_after",
+                    "drop_answer",
+                    "expire_after",
+                    "task_fails",
+                    "start_fails",
+                    "script_hangs",
+                )
             }
 
     def due(self, name: str) -> bool:

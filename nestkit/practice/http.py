@@ -76,7 +76,10 @@ class _Gateway(Gateway):
             for name, value in req.inheaders.items()
         }
         path = req.path.decode("latin-1")
-        return Request(req.method.decode("latin-1"), path, headers, body)
+        connection = vars(req.conn).setdefault("nestkit", {})
+        is_tls = req.server.ssl_adapter is not None
+        method = req.method.decode("latin-1")
+        return Request(method, path, headers, body, connection, is_tls)
 
     def _write(self, answer: Response) -> None:
         req = self.req
@@ -139,10 +142,17 @@ class PracticeServer:
         self.last_used = time.monotonic()
         self._token = token.encode()
         self._stop = stop
+        self._servers = [self._listen(_Tls(context))]
+        self.https_port = self.port = self._servers[0].bind_addr[1]
+        if service.plain_http:
+            self._servers.append(self._listen(None))
+            self.port = self._servers[1].bind_addr[1]
+
+    def _listen(self, tls: _Tls | None) -> _Http:
         server = _Http(("127.0.0.1", 0), _Gateway, minthreads=THREADS, maxthreads=MAX_THREADS)
         server.practice = self
         server.server_name = "nestkit practice host"
-        server.ssl_adapter = _Tls(context)
+        server.ssl_adapter = tls
         server.max_request_body_size = MAX_BODY
         server.max_request_header_size = MAX_HEADERS
         server.timeout = IDLE_CONNECTION_S
@@ -151,17 +161,18 @@ class PracticeServer:
         server.shutdown_timeout = 1
         server.expiration_interval = 0.1  # also how long stopping takes
         server.prepare()
-        self._server = server
-        self.port: int = server.bind_addr[1]
         threading.Thread(target=server.serve, name="practice-http", daemon=True).start()
+        return server
 
     def close(self) -> None:
         """Stop listening and end the workers."""
-        self._server.stop()
+        for server in self._servers:
+            server.stop()
+        self.service.close()
 
     def answer(self, request: Request) -> Response:
         """Answer a request; what goes wrong inside never ends the host."""
-        if request.path == CONTROL_PATH:
+        if request.path == CONTROL_PATH and request.is_tls:
             return self._control(request)
         self.last_used = time.monotonic()
         try:

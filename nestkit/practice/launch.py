@@ -41,9 +41,10 @@ def start(
     Parameters
     ----------
     kind
-        "esx".
+        "esx" or "hyperv".
     profile
-        A profile of the inventory, such as "readonly", "old-api", "no-vt".
+        A profile of the inventory, such as "readonly", "old-api", "no-vt" (ESXi) or "amd-ws2019",
+        "saved-state", "no-role" (Hyper-V).
     vms
         How many further VMs.
     faults

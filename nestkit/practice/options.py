@@ -12,8 +12,11 @@ from typing import Any, Final
 from nestkit.errors import PracticeError
 from nestkit.practice.faults import Faults, parse
 
-KINDS: Final = {"esx": "nestkit.practice.esx.service:EsxService"}
-PLANNED: Final = ("vpx", "hyperv")
+KINDS: Final = {
+    "esx": "nestkit.practice.esx.service:EsxService",
+    "hyperv": "nestkit.practice.hyperv.service:HypervService",
+}
+PLANNED: Final = ("vpx",)
 MAX_VMS: Final = 50_000
 _CONNECTION: Final = frozenset({"pin", "insecure"})  # concern the client, not the host
 
@@ -25,7 +28,7 @@ class Options:
     Parameters
     ----------
     kind
-        "esx".
+        "esx" or "hyperv".
     profile
         A profile of the inventory.
     vms
@@ -37,7 +40,7 @@ class Options:
     seed
         Decides which further VMs there are.
     session_s
-        Sessions end after so many idle seconds.
+        Sessions end after so many idle seconds; Hyper-V's shells after 180 at the latest.
     """
 
     kind: str

@@ -41,10 +41,11 @@ class Running:
     def describe(self) -> dict[str, Any]:
         """What a client needs, the password and the control token included."""
         return {
-            "url": f"{self.kind}://{self.user}@{LOOPBACK}:{self.server.port}"
+            "url": f"{self.kind}://{self.user}@{LOOPBACK}:{self.server.https_port}"
             f"?pin={self.fingerprint}",
             "host": LOOPBACK,
             "port": self.server.port,
+            "https_port": self.server.https_port,
             "user": self.user,
             "password": self._password,
             "fingerprint": self.fingerprint,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from nestkit.practice.faults import Switchboard
 from nestkit.practice.options import Options
@@ -18,6 +18,8 @@ class Request:
     path: str
     headers: Mapping[str, str]  # names in lower case
     body: bytes
+    connection: MutableMapping[str, Any] = field(default_factory=dict)  # lives as long as it
+    is_tls: bool = True
 
     def header(self, name: str) -> str:
         """A header's value, or ""."""
@@ -43,6 +45,7 @@ class Service(Protocol):
 
     kind: str
     user: str
+    plain_http: bool  # whether it is also spoken to without TLS
     faults: Switchboard
 
     def __init__(self, options: Options, password: str, faults: Switchboard) -> None: ...
@@ -52,3 +55,6 @@ class Service(Protocol):
 
     def reset(self) -> None:
         """Back to the first state."""
+
+    def close(self) -> None:
+        """Let go of what outlives the process."""

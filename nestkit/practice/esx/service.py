@@ -39,6 +39,7 @@ class EsxService:
     """Answers ``/sdk``. Thread-safe."""
 
     kind = "esx"
+    plain_http = False
 
     def __init__(self, options: Options, password: str, faults: Switchboard) -> None:
         path = Path(options.inventory) if options.inventory else inventories.default_path()
@@ -60,6 +61,9 @@ class EsxService:
         self.world.reset()
         with self.world.changed:
             self.sessions.close_all()
+
+    def close(self) -> None:
+        """Nothing outlives the process."""
 
     # -- what methods use -----------------------------------------------------------------------
 

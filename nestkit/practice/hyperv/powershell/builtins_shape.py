@@ -1,0 +1,222 @@
+"""Cmdlets that give objects another shape, and the looks of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nestkit.practice.hyperv.powershell.calls import builtin, call_block
+from nestkit.practice.hyperv.powershell.display import Formatted, as_list, as_table, cell, pairs
+from nestkit.practice.hyperv.powershell.errors import unspoken
+from nestkit.practice.hyperv.powershell.evaluator import Evaluator
+from nestkit.practice.hyperv.powershell.members import get_member
+from nestkit.practice.hyperv.powershell.text import is_object, to_text, type_name
+from nestkit.practice.hyperv.powershell.wildcard import has_wildcard, matches
+from nestkit.practice.hyperv.values import (
+    Hashtable,
+    Invocation,
+    PropertyObject,
+    PsError,
+    ScriptBlock,
+    Value,
+)
+
+
+def given(inv: Invocation) -> list[Value]:
+    """The objects piped in, or those of -InputObject."""
+    if inv.pipeline is not None:
+        return inv.pipeline
+    if "InputObject" not in inv.bound:
+        return []
+    return [inv.bound["InputObject"]]
+
+
+def names_of(value: Value) -> list[str]:
+    """The names of an object's properties."""
+    if isinstance(value, Hashtable):
+        return [to_text(key) for key in value]
+    if isinstance(value, str):
+        return ["Length"]
+    return list(value.names()) if is_object(value) else []
+
+
+@builtin("Select-Object")
+def select_object(ev: Evaluator, inv: Invocation) -> list[Value]:
+    """Some of the objects, some of their properties."""
+    items = list(given(inv))
+    bound = inv.bound
+    if "Index" in bound:
+        return [items[i] for i in bound["Index"] if 0 <= i < len(items)]
+    if bound.get("Skip"):
+        items = items[: -bound["Skip"]] if "Last" in bound else items[bound["Skip"] :]
+    if "First" in bound and "Last" in bound:
+        first = items[: bound["First"]]
+        items = first + items[max(len(first), len(items) - bound["Last"]) :]
+    elif "First" in bound:
+        items = items[: max(0, bound["First"])]
+    elif "Last" in bound:
+        items = items[max(0, len(items) - bound["Last"]) :] if bound["Last"] else []
+    if "Property" in bound or "ExcludeProperty" in bound:
+        chosen = bound.get("Property") or ["*"]
+        items = [_picked(ev, item, chosen, bound.get("ExcludeProperty", [])) for item in items]
+    if "ExpandProperty" in bound:
+        items = list(_expanded(ev, inv, items))
+    return _unique(ev, items) if bound.get("Unique") else items
+
+
+def _picked(ev: Evaluator, item: Value, chosen: list[Value], excluded: list[str]) -> PropertyObject:
+    kind = f"Selected.{type_name(item)}"
+    made = PropertyObject(type_name=kind if is_object(item) else _CUSTOM)
+    ev.budget.items(len(chosen) + 1)
+    for wanted in chosen:
+        if not isinstance(wanted, str):
+            name, value = calculated(ev, wanted, item)
+            made.add(name, value)
+        elif has_wildcard(wanted):
+            for name in names_of(item):
+                if matches(wanted, name) and not any(matches(e, name) for e in excluded):
+                    made.add(name, get_member(item, name))
+        elif not any(matches(e, wanted) for e in excluded):
+            real = next((n for n in names_of(item) if n.lower() == wanted.lower()), wanted)
+            made.add(real, get_member(item, wanted))
+    return made
+
+
+_CUSTOM = "System.Management.Automation.PSCustomObject"
+
+
+def calculated(ev: Evaluator, wanted: Value, item: Value) -> tuple[str, Value]:
+    """A calculated property, ``@{n=…; e={…}}`` or a bare block."""
+    if isinstance(wanted, ScriptBlock):
+        return wanted.source, _one(call_block(ev, wanted, item=item))
+    if not isinstance(wanted, Hashtable):
+        raise unspoken(f"a property of type {type_name(wanted)}")
+    name, expression = "", None
+    for key, value in wanted.items():
+        word = to_text(key).lower()
+        if word and ("name".startswith(word) or "label".startswith(word)):
+            name = to_text(value)
+        elif word and "expression".startswith(word):
+            expression = value
+        elif word not in {"alignment", "width", "formatstring", "descending", "ascending"}:
+            raise PsError(
+                f"The {to_text(key)[:60]} key is not valid.",
+                error_id="DictionaryKeyUnknown",
+                category="InvalidArgument",
+            )
+    if isinstance(expression, ScriptBlock):
+        return name or expression.source, _one(call_block(ev, expression, item=item))
+    return name or to_text(expression), get_member(item, to_text(expression))
+
+
+def _one(values: list[Value]) -> Value:
+    if not values:
+        return None
+    return values[0] if len(values) == 1 else values
+
+
+def _expanded(ev: Evaluator, inv: Invocation, items: list[Value]) -> Iterator[Value]:
+    name = inv.bound["ExpandProperty"]
+    for item in items:
+        if name.lower() not in [n.lower() for n in names_of(item)]:
+            inv.streams.error(
+                PsError(
+                    f'Property "{name}" cannot be found.',
+                    error_id="ExpandPropertyNotFound",
+                    category="InvalidArgument",
+                )
+            )
+            continue
+        value = get_member(item, name)
+        if isinstance(value, list):
+            ev.budget.items(len(value))
+            yield from value
+        elif value is not None:
+            yield value
+
+
+def _unique(ev: Evaluator, items: list[Value]) -> list[Value]:
+    seen: set[str] = set()
+    kept = []
+    for item in items:
+        key = _identity(item)
+        if key not in seen:
+            seen.add(key)
+            kept.append(item)
+    ev.budget.step(len(items))
+    return kept
+
+
+def _identity(item: Value) -> str:
+    if is_object(item):
+        return "\0".join(f"{n}={to_text(get_member(item, n))[:1000]}" for n in names_of(item))
+    return f"{type_name(item)}:{to_text(item)[:10_000]}"
+
+
+def _rows(ev: Evaluator, inv: Invocation) -> list[list[tuple[str, str]]]:
+    rows = []
+    for item in given(inv):
+        ev.budget.step()
+        if not is_object(item) and not isinstance(item, Hashtable):
+            rows.append([("Value", to_text(item))])
+            continue
+        wanted = inv.bound.get("Property")
+        if wanted is None:
+            rows.append(_all(item))
+            continue
+        row: list[tuple[str, str]] = []
+        for one in wanted:
+            if isinstance(one, str) and has_wildcard(one):
+                row += [p for p in _all(item) if matches(one, p[0])]
+            elif isinstance(one, str):
+                row.append((one, cell(get_member(item, one))))
+            else:
+                name, value = calculated(ev, one, item)
+                row.append((name, cell(value)))
+        rows.append(row)
+    return rows
+
+
+def _all(item: Value) -> list[tuple[str, str]]:
+    if isinstance(item, Hashtable):
+        return [(to_text(k), cell(v)) for k, v in item.items()]
+    return pairs(item)
+
+
+@builtin("Format-List")
+def format_list(ev: Evaluator, inv: Invocation) -> list[Value]:
+    """``name : value`` lines."""
+    return [Formatted(list(as_list(_rows(ev, inv))))]
+
+
+@builtin("Format-Table")
+def format_table(ev: Evaluator, inv: Invocation) -> list[Value]:
+    """Columns."""
+    rows = _rows(ev, inv)
+    return [Formatted(as_table(rows, header=not inv.bound.get("HideTableHeaders")))]
+
+
+@builtin("Get-Member")
+def get_member_cmdlet(ev: Evaluator, inv: Invocation) -> list[Value]:
+    """The properties of each type of object."""
+    out: list[Value] = []
+    seen: set[str] = set()
+    for item in given(inv):
+        ev.budget.step()
+        kind = type_name(item)
+        if kind in seen:
+            continue
+        seen.add(kind)
+        for name in sorted(names_of(item), key=str.lower):
+            if any(matches(p, name) for p in inv.bound.get("Name", ["*"])):
+                facts = {
+                    "TypeName": kind,
+                    "Name": name,
+                    "MemberType": "NoteProperty" if kind == _CUSTOM else "Property",
+                    "Definition": f"{type_name(get_member(item, name))} {name}",
+                }
+                out.append(
+                    PropertyObject(
+                        facts, type_name="Microsoft.PowerShell.Commands.MemberDefinition"
+                    )
+                )
+    return out

@@ -1,0 +1,125 @@
+"""How values left over at the end of a pipeline look on the console.
+
+A plain stand-in for 5.1's formatting: text as it is, objects of up to four properties as a table,
+others as a list. The columns are the object's own, not those of a format file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+
+from nestkit.practice.hyperv.powershell.limits import Budget
+from nestkit.practice.hyperv.powershell.records import ErrorRecord, error_lines
+from nestkit.practice.hyperv.powershell.text import is_object, to_text, type_name
+from nestkit.practice.hyperv.values import Hashtable, PsError, Value
+
+_TABLE_COLUMNS = 4
+_CELL = 60
+_WIDEST = 200
+
+
+class Formatted:
+    """Lines that Format-List or Format-Table made; type as PowerShell names it."""
+
+    type_name = "Microsoft.PowerShell.Commands.Internal.Format.FormatEntryData"
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        self.lines = list(lines)
+
+    def names(self) -> Iterator[str]:
+        """No properties."""
+        return iter(())
+
+    def get(self, name: str) -> Value:
+        """No properties."""
+        raise KeyError(name)
+
+    def set(self, name: str, value: Value) -> None:
+        """No properties."""
+        raise KeyError(name)
+
+
+def pairs(value: Value, names: Sequence[str] | None = None) -> list[tuple[str, str]]:
+    """An object's properties as text."""
+    found = []
+    for name in names if names is not None else list(value.names()):
+        try:
+            found.append((name, cell(value.get(name))))
+        except (KeyError, PsError):
+            found.append((name, ""))
+    return found
+
+
+def cell(value: Value) -> str:
+    """A property's value as the formatter shows it."""
+    if isinstance(value, list):
+        return "{" + ", ".join(to_text(item)[:_CELL] for item in value[:4]) + "}"
+    return to_text(value)
+
+
+def as_list(rows: Iterable[list[tuple[str, str]]]) -> Iterator[str]:
+    """``name : value`` lines."""
+    yield ""
+    for row in rows:
+        width = min(_WIDEST, max((len(name) for name, _ in row), default=0))
+        for name, text in row:
+            yield f"{name.ljust(width)} : {text}"
+        yield ""
+    yield ""
+
+
+def as_table(rows: Sequence[list[tuple[str, str]]], *, header: bool = True) -> list[str]:
+    """Columns under their names."""
+    if not rows:
+        return []
+    names = [name for name, _ in rows[0]]
+    cells = [[text[:_WIDEST].replace("\n", " ") for _, text in row] for row in rows]
+    widths = [
+        max(len(name), *(len(row[i]) for row in cells if i < len(row)), 1)
+        for i, name in enumerate(names)
+    ]
+
+    def line(texts: Sequence[str]) -> str:
+        return " ".join(t.ljust(w) for t, w in zip(texts, widths, strict=False)).rstrip()
+
+    head = [line(names), line(["-" * len(n) for n in names])] if header else []
+    return ["", *head, *(line(row) for row in cells), "", ""]
+
+
+def shown(values: Sequence[Value], budget: Budget) -> Iterator[str]:
+    """Lines for the console, one by one: together they may be more than memory holds."""
+    for kind, group in groupby(values, key=_kind):
+        members = list(group)
+        budget.step(len(members))
+        if kind == "text":
+            for value in members:
+                if value is not None:
+                    yield from to_text(value).splitlines() or [""]
+        elif kind == "formatted":
+            for value in members:
+                yield from value.lines
+        elif kind == "error":
+            for value in members:
+                yield from error_lines(value.error)
+        elif kind == "hashtable":
+            rows = [
+                [("Name", to_text(k)), ("Value", cell(v))] for h in members for k, v in h.items()
+            ]
+            yield from as_table(rows)
+        else:
+            rows = [pairs(value) for value in members]
+            yield from as_table(rows) if len(rows[0]) <= _TABLE_COLUMNS else as_list(rows)
+
+
+def _kind(value: Value) -> str:
+    if isinstance(value, ErrorRecord):
+        return "error"
+    if isinstance(value, Formatted):
+        return "formatted"
+    if isinstance(value, Hashtable):
+        return "hashtable"
+    if is_object(value) and any(True for _ in value.names()):
+        own = getattr(value, "methods", {})
+        return "text" if "tostring" in own else "object " + type_name(value)
+    return "text"
