@@ -17,11 +17,14 @@ from nestkit.configure import engine
 from nestkit.configure.journal import Journal
 from nestkit.errors import (
     ConnectionFailed,
+    CredentialsError,
     HostRefused,
     JournalError,
     NestkitError,
+    NotFound,
     PlanError,
     StalePlan,
+    TrustError,
 )
 from nestkit.plans import NestedGoal, Plan
 from nestkit.wording import PRACTICE
@@ -293,6 +296,51 @@ def test_a_lost_connection_in_a_rollback_says_to_run_it_again(fake, tmp_path):
     fake.after_perform = lambda step: None
     assert configure.rollback(done.journal, fake).complete
     assert fake.state() == first
+
+
+def test_what_is_gone_is_left_and_the_rest_is_taken_back(fake, tmp_path, monkeypatch):
+    done = configure.apply(configure.plan(fake, "l1"), fake, journal_dir=tmp_path)
+    current = fake.current
+
+    def without_group(target, name):
+        if target.id == GROUP_ID:
+            raise NotFound("there is no port group any more", remedy="look at the network")
+        return current(target, name)
+
+    monkeypatch.setattr(fake, "current", without_group)
+    back = configure.rollback(done.journal, fake)
+    assert not back.complete
+    (left,) = back.not_undone
+    assert left.step.property == "security" and "no port group" in left.reason
+    assert fake.values[VM_ID, "nested_hv"] is False
+    assert fake.values[VM_ID, "power"] == "on"
+
+
+@pytest.mark.parametrize("kind", [CredentialsError, TrustError])
+def test_a_host_that_no_longer_lets_us_in_ends_a_rollback_at_once(fake, tmp_path, kind):
+    done = configure.apply(configure.plan(fake, "l1"), fake, journal_dir=tmp_path)
+    tried = []
+
+    def refuse(step):
+        tried.append(step)
+        raise kind("refused", remedy="look at it")
+
+    fake.before_perform = refuse
+    with pytest.raises(kind, match="again"):
+        configure.rollback(done.journal, fake)
+    assert len(tried) == 1  # five wrong passwords lock an account
+
+
+@pytest.mark.parametrize("vm", [None, "", 3, b"l1"])
+def test_a_plan_is_for_one_named_vm(fake, vm):
+    with pytest.raises(PlanError, match="one VM"):
+        configure.plan(fake, vm)
+
+
+@pytest.mark.parametrize("wrong", [{"cpu_count": "4"}, {"memory_gib": 9.3}, {"cpu_count": True}])
+def test_a_goal_in_other_than_whole_numbers_is_refused(fake, wrong):
+    with pytest.raises(PlanError, match="whole number"):
+        configure.plan(fake, "l1", goal=NestedGoal(**wrong))
 
 
 def test_an_empty_plan_applies_to_a_verified_outcome(fake, tmp_path):

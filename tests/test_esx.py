@@ -499,6 +499,20 @@ def test_practice_addresses_connect_without_a_password(tmp_path, monkeypatch):
         nk.practice.stop()
 
 
+def test_a_closed_host_does_not_log_in_again(practice):
+    host = nk.connect(practice.url, password=practice.password)
+    host.close()
+    with pytest.raises(ConnectionFailed, match="closed"):
+        host.read()
+
+
+@pytest.mark.parametrize("password", ["hunter2\x00", "hunter2\ud800", "hunter2\x1b"])
+def test_a_password_that_cannot_be_sent_is_told_and_not_shown(practice, password):
+    with pytest.raises(CredentialsError, match="cannot be sent") as caught:
+        nk.connect(practice.url, password=password)
+    assert "hunter2" not in shown(caught.value)
+
+
 def test_closing_twice_is_safe(practice):
     host = nk.connect(practice.url, password=practice.password)
     host.close()

@@ -94,6 +94,9 @@ def test_a_torn_last_line_is_forgotten_and_the_next_one_is_whole(path, cut):
     [
         (2, "{broken", "not JSON"),
         (2, "[]", "no record"),
+        (2, "[" * 100_000, "not JSON"),
+        (2, '{"record": "intent", "n": 1, "step": ["1"]}', "without its step"),
+        (2, '{"record": "intent", "n": 1}', "without its step"),
         (2, '{"record": "melody", "n": 1}', "no kind of record"),
         (3, '{"record": "task", "n": 2, "step": "1"}', "task without its id"),
         (4, '{"record": "done", "n": 3, "step": "77"}', "not in its plan"),
@@ -101,8 +104,14 @@ def test_a_torn_last_line_is_forgotten_and_the_next_one_is_whole(path, cut):
         (4, '{"record": "header", "n": 3}', "second header"),
         (4, '{"record": "end", "n": 3}', "end without"),
         (1, '{"record": "done", "n": 0, "step": "1"}', "header"),
-        (1, '{"record": "header", "n": 0, "schema": 1, "plan": {"schema": 1}}', "not a whole plan"),
+        (
+            1,
+            '{"record": "header", "n": 0, "schema": 1, "plan": {"digest": "", "schema": 1}}',
+            "whole",
+        ),
+        (1, '{"record": "header", "n": 0, "schema": 1, "plan": {"schema": 1}}', "no digest"),
         (1, '{"record": "header", "n": 0, "schema": 1, "plan": null}', "plan"),
+        (1, '{"record": "header", "n": 0, "schema": true, "plan": null}', "header"),
     ],
 )
 def test_damage_is_named_with_its_line(path, line, text, what):
@@ -147,6 +156,39 @@ def test_a_missing_journal_is_named(tmp_path):
         Journal.open(tmp_path / "none.jsonl")
     with pytest.raises(JournalError):
         read_plan(tmp_path / "none.jsonl")
+
+
+def test_a_plan_whose_digest_was_taken_out_is_damage(path):
+    lines = path.read_text().splitlines()
+    header = json.loads(lines[0])
+    del header["plan"]["digest"]
+    path.write_text("\n".join([json.dumps(header), *lines[1:]]) + "\n")
+    with pytest.raises(JournalError, match="digest"):
+        Journal.open(path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="symbolic links need no rights on Unix only")
+def test_a_journal_reached_by_another_name_is_still_in_use(path, tmp_path):
+    link = tmp_path / "link.jsonl"
+    link.symlink_to(path)
+    with Journal.open(path), pytest.raises(JournalError, match="in use"):
+        Journal.open(link)
+
+
+def test_a_huge_file_is_not_read_into_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "MAX_BYTES", 1000)
+    file = tmp_path / "big.jsonl"
+    with file.open("wb") as stream:
+        stream.truncate(2000)
+    with pytest.raises(JournalError, match="too large"):
+        Journal.open(file)
+
+
+def test_a_journal_that_cannot_be_locked_says_so(path):
+    path.with_name(path.name + ".lock").unlink(missing_ok=True)
+    path.with_name(path.name + ".lock").mkdir()
+    with pytest.raises(JournalError, match="cannot be locked"):
+        Journal.open(path)
 
 
 def test_only_one_process_at_a_time(path):

@@ -22,6 +22,7 @@ from nestkit.plans import Json, Plan
 from nestkit.state import state_dir
 
 JOURNAL_SCHEMA: Final = 1
+MAX_BYTES: Final = 64 * 2**20  # a journal that was rolled back and resumed for years is smaller
 Status = Literal["pending", "intended", "done", "undoing", "undone"]
 _AFTER: Final[dict[str, Status]] = {
     "intent": "intended",
@@ -73,10 +74,10 @@ class Journal:
             "schema": JOURNAL_SCHEMA,
             "plan": plan.to_json() | {"digest": plan.digest},
         }
-        path = folder / f"{stem}.jsonl"
         lock = None
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path = folder.resolve() / f"{stem}.jsonl"
             lock = _locked(path)
             handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
             try:
@@ -102,7 +103,7 @@ class Journal:
         JournalError
             If it is missing, held by another process, damaged, or of a newer nestkit.
         """
-        path = Path(path)
+        path = Path(path).resolve()  # one file has one lock, by whatever name it is reached
         if not path.is_file():
             raise JournalError(
                 f"there is no journal {path}", remedy="check the path that apply printed"
@@ -193,6 +194,11 @@ def _locked(path: Path) -> FileLock:
             f"the journal {path} is in use by another process",
             remedy="wait until it has finished, or end it, then try again",
         ) from error
+    except OSError as error:
+        raise JournalError(
+            f"the journal {path} cannot be locked: {error.strerror}; nothing was changed",
+            remedy="look at who may write in its folder, or copy the journal to a folder of yours",
+        ) from error
     return lock
 
 
@@ -230,17 +236,22 @@ def _damaged(path: Path, line: int, what: str) -> JournalError:
 def _read(path: Path) -> tuple[list[dict[str, Any]], int]:
     """All whole records, and the length in bytes of what is whole."""
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise JournalError(
             f"the journal {path} cannot be read: {error.strerror}", remedy="check the path"
         ) from error
+    if len(data) > MAX_BYTES:
+        raise JournalError(
+            f"{path} is too large for a journal", remedy="check the path that apply printed"
+        )
     whole = data.rfind(b"\n") + 1
     records: list[dict[str, Any]] = []
     for number, line in enumerate(data[:whole].splitlines(), start=1):
         try:
             record = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise _damaged(path, number, "this line is not JSON") from error
         if not isinstance(record, dict) or not isinstance(record.get("record"), str):
             raise _damaged(path, number, "this line is no record")
@@ -259,6 +270,8 @@ def _read(path: Path) -> tuple[list[dict[str, Any]], int]:
             raise _damaged(path, number, "a task without its id")
         if record["record"] == "end" and not isinstance(record.get("outcome"), str):
             raise _damaged(path, number, "an end without its outcome")
+        if record["record"] not in ("header", "end") and not isinstance(record.get("step"), str):
+            raise _damaged(path, number, "a record without its step")
         records.append(record)
     return records, whole
 
@@ -270,10 +283,14 @@ def _plan_of(records: list[dict[str, Any]], path: Path) -> Plan:
             remedy="delete it and apply the plan again",
         )
     header = records[0]
-    if header["record"] != "header" or header.get("schema") != JOURNAL_SCHEMA:
+    schema = header.get("schema")
+    if header["record"] != "header" or type(schema) is not int or schema != JOURNAL_SCHEMA:
         raise _damaged(path, 1, "it does not begin with a header")
+    plan = header.get("plan")
+    if not isinstance(plan, dict) or "digest" not in plan:
+        raise _damaged(path, 1, "its plan has no digest")
     try:
-        return Plan.from_json(header.get("plan"), source=f"the plan in {path}")
+        return Plan.from_json(plan, source=f"the plan in {path}")
     except PlanError as error:
         raise _damaged(path, 1, error.message) from error
 

@@ -91,6 +91,9 @@ def _check_goal(goal: NestedGoal) -> None:
     def refuse(what: str, remedy: str) -> PlanError:
         return PlanError(f"the goal cannot be met: {what}", remedy=remedy)
 
+    for name in ("cpu_count", "memory_gib"):
+        if type(getattr(goal, name)) is not int:
+            raise refuse(f"{name} is {getattr(goal, name)!r}", "use a whole number, or 0")
     if goal.network not in ("promiscuous", "leave"):
         raise refuse(f"network is {goal.network!r}", 'use network="promiscuous" or "leave"')
     if goal.cpu_count and goal.cpu_count < MIN_CPUS:

@@ -54,6 +54,8 @@ def plan(host: Host, vm: str, *, goal: NestedGoal | None = None) -> Plan:
             f"this version makes no plans for {host.platform} hosts",
             remedy="use an ESXi host: esx://user@host, or practice://esx",
         )
+    if not isinstance(vm, str) or not vm:
+        raise PlanError(f"a plan is for one VM, not for {vm!r}", remedy="give its name or its UUID")
     goal = NestedGoal() if goal is None else goal
     planner = cast(Planner, importlib.import_module(PLANNERS[host.platform]))
     facts = host.read(vm)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Final
 
 from nestkit.configure.engine import (
     Progress,
@@ -19,13 +20,18 @@ from nestkit.configure.results import Left, RollbackResult, describe
 from nestkit.errors import (
     ConnectionFailed,
     ConsentNeeded,
+    CredentialsError,
     DeadlineExceeded,
     JournalError,
     NestkitError,
+    TrustError,
 )
 from nestkit.hosts.base import Host
 from nestkit.plans import Step
 from nestkit.planview import named, shown
+
+# what no further step can get past either
+_HOST_LOST: Final = (ConnectionFailed, CredentialsError, TrustError, JournalError)
 
 
 def rollback(
@@ -89,12 +95,14 @@ class _Rollback:
             tell(f"undo: {describe(step)}", number, len(steps))
             try:
                 self._take_back(step)
-            except (ConnectionFailed, JournalError) as error:
+            except _HOST_LOST as error:
                 raise retold(
                     error,
                     f"undoing step {step.id} ({describe(step)}): {error.message}",
                     f"{error.remedy}; then run `nestkit rollback URL {self.journal.path}` again",
                 ) from error
+            except NestkitError as error:  # this step cannot be taken back; others may
+                self._leave(step, f"{error.message} → {error.remedy}")
         if not cancelled:
             tell("read everything again", len(steps), len(steps))
             self._read_again()
@@ -135,19 +143,13 @@ class _Rollback:
     def _undo(self, step: Step) -> None:
         self.journal.append("undo_intent", step.id)
         try:
-            try:
-                act(self.journal, self.host, step.inverse(), step.id)
-            except (ConsentNeeded, DeadlineExceeded):
-                if step.op != "power_on" or not self.hard:
-                    raise
-                act(self.journal, self.host, step.inverse(hard_power_off=True), step.id)
-        except (ConnectionFailed, JournalError):
-            raise
-        except NestkitError as error:
-            self._leave(step, f"{error.message} → {error.remedy}")
-        else:
-            self.journal.append("undone", step.id)
-            self.undone.append(step)
+            act(self.journal, self.host, step.inverse(), step.id)
+        except (ConsentNeeded, DeadlineExceeded):
+            if step.op != "power_on" or not self.hard:
+                raise
+            act(self.journal, self.host, step.inverse(hard_power_off=True), step.id)
+        self.journal.append("undone", step.id)
+        self.undone.append(step)
 
     def _leave(self, step: Step, reason: str) -> None:
         self.blocked.add(chain_key(step))

@@ -8,6 +8,7 @@ pyVmomi is imported when a session starts, not before.
 from __future__ import annotations
 
 import importlib
+import re
 import time
 import xml.parsers.expat
 from collections.abc import Callable, Iterable, Sequence
@@ -67,6 +68,7 @@ class VimSession:
     def __init__(self, address: Address, trust: Trust, secret: Secret, version: str) -> None:
         self.address = address
         self._secret = secret
+        self._closed = False
         self._stub = load("pyVmomi.SoapAdapter").SoapStubAdapter(
             host=address.host, port=address.port, path="/sdk", version=version
         )
@@ -93,6 +95,10 @@ class VimSession:
             The fault or the lost connection, translated. It refers to nothing of the call, so
             that no traceback can show what was sent.
         """
+        if self._closed:
+            raise ConnectionFailed(
+                f"the connection to {self.place} was closed", remedy="connect again"
+            )
         if write:
             # a kept connection may have died unnoticed; a new one shows it before the request
             self._stub.DropConnections()
@@ -138,6 +144,11 @@ class VimSession:
         def log_in() -> None:
             manager.Login(user, secret.reveal(), None)
 
+        if not all(map(_sendable, (user, secret.reveal()))):
+            raise CredentialsError(
+                f"the user or the password for {self.place} holds a character that cannot be sent",
+                remedy="look for control characters in it that were copied along",
+            )
         self._stub.cookie = ""  # a session that still holds would be taken for a wrong password
         doing = f"logging in to {self.place} as {user!r}"
         _, failure = self._attempt(log_in, doing, write=False)
@@ -242,6 +253,7 @@ class VimSession:
     def close(self) -> None:
         """Log out and hang up. Safe to call twice."""
         manager = self.content.sessionManager
+        self._closed = True  # a late call must not log in again
         self._attempt(manager.Logout, "logging out", write=False)
         self._stub.DropConnections()
 
@@ -263,6 +275,11 @@ def open_session(address: Address, secret: Callable[[], Secret]) -> VimSession:
 
 def _short(name: str) -> str:
     return name.rpartition(".")[2]
+
+
+def _sendable(text: str) -> bool:
+    """Whether XML 1.0 can carry the text."""
+    return not re.search("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", text)
 
 
 def _signed_in(page: Any) -> Any:
