@@ -153,6 +153,46 @@ def test_stale_state_is_cleaned_up(state: Path) -> None:
     assert nestkit.practice.status() == []
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"host": 5}, {"host": "192.0.2.1"}, {"port": "x"}, {"port": 10**30}, {"port": True},
+        {"token": None}, {"token": "a\r\nb"}, {"fingerprint": "日本"}, {"url": 5},
+        {"password": 5}, {"user": []}, {"pid": "x"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_state_file_that_tells_lies_is_not_followed(state: Path, change: dict[str, Any]) -> None:
+    state.mkdir(exist_ok=True)
+    file = state / "esx-0000.json"
+    whole = {
+        "url": "esx://root@127.0.0.1:9", "host": "127.0.0.1", "port": 9, "user": "root",
+        "password": "x", "fingerprint": "sha256:0", "kind": "esx", "pid": 1, "token": "x",
+    }  # fmt: skip
+    file.write_text(json.dumps(whole | change))
+    assert nestkit.practice.status() == []
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "[]", "5", "null", "\0"], ids=lambda t: t[:4])
+def test_a_state_file_of_something_else_is_removed(state: Path, text: str) -> None:
+    state.mkdir(exist_ok=True)
+    file = state / "esx-0000.json"
+    file.write_text(text)
+    assert nestkit.practice.status() == []
+    assert not file.exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="/proc is Linux's")
+def test_the_password_of_a_real_host_is_not_handed_on(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NESTKIT_PASSWORD", "of-a-real-host")
+    with nestkit.practice.start("esx") as private:
+        for host in (private, nestkit.practice.join("esx")):
+            assert b"of-a-real-host" not in Path(f"/proc/{host.pid}/environ").read_bytes()
+
+
 def test_a_shared_host_that_nobody_can_find_ends(state: Path) -> None:
     p = nestkit.practice.join("esx")
     (file,) = state.glob("*.json")
@@ -197,7 +237,7 @@ def test_the_foreground_prints_one_line_and_ends_with_its_input() -> None:
     assert process.stdout is not None and process.stdin is not None
     facts = json.loads(process.stdout.readline())
     assert set(facts) == {
-        "url", "host", "port", "user", "password", "fingerprint", "kind", "pid",
+        "url", "host", "port", "user", "password", "fingerprint", "kind", "pid", "https_port",
     }  # fmt: skip
     assert process.poll() is None
     process.stdin.close()

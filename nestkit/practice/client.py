@@ -14,7 +14,10 @@ from typing import Any, Final
 
 from nestkit.errors import PracticeError
 
-_FIELDS: Final = ("url", "host", "port", "user", "password", "fingerprint", "kind", "pid", "token")
+_FIELDS: Final[dict[str, type]] = {
+    **dict.fromkeys(("url", "host", "user", "password", "fingerprint", "kind", "token"), str),
+    **dict.fromkeys(("port", "pid"), int),
+}
 CONTROL_PATH: Final = "/nestkit/control"
 
 
@@ -36,10 +39,10 @@ class PracticeHost:
     def __init__(
         self, facts: Mapping[str, Any], process: subprocess.Popen[bytes] | None = None
     ) -> None:
-        missing = [name for name in _FIELDS if name not in facts]
-        if missing:
+        wrong = [name for name, kind in _FIELDS.items() if type(facts.get(name)) is not kind]
+        if wrong or facts["host"] != "127.0.0.1" or not 0 < facts["port"] < 65_536:
             raise PracticeError(
-                "the practice host did not say " + ", ".join(missing),
+                "what is told of the practice host is wrong: " + ", ".join(wrong or ["its place"]),
                 remedy="stop it with `nestkit practice stop` and start it again",
             )
         self.url: str = facts["url"]

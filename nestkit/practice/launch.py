@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -79,6 +80,7 @@ def start(
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
+        env=_environment(),
     )
     if process.stdout is None:
         raise PracticeError("the practice host has no output to read", remedy=_REMEDY)
@@ -97,6 +99,11 @@ def start(
 def _command(kind: str, *arguments: str) -> list[str]:
     # -P: a learner's folder may hold a json.py of its own
     return [sys.executable, "-P", "-m", "nestkit.practice", kind, *arguments]
+
+
+def _environment() -> dict[str, str]:
+    """The environment, without the password of a real host: a shared host lives for hours."""
+    return {name: value for name, value in os.environ.items() if name != "NESTKIT_PASSWORD"}
 
 
 def _facts(line: bytes) -> dict[str, Any]:
@@ -139,19 +146,27 @@ def join(
 def _running(state: Path) -> PracticeHost | None:
     """The host a state file tells of, if it answers; a stale file is removed."""
     try:
-        host = PracticeHost(json.loads(state.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, TypeError, PracticeError):
-        state.unlink(missing_ok=True)
-        return None
-    try:
+        host = PracticeHost(_told(state))
         # proves the token and the certificate: a process id alone may have been used again
         host.status()
-    except PracticeError:
-        state.unlink(missing_ok=True)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, PracticeError):
+        with contextlib.suppress(OSError):
+            state.unlink(missing_ok=True)
         return None
     return host
+
+
+def _told(state: Path) -> dict[str, Any]:
+    """What a state file says. Raises ValueError if that cannot be."""
+    try:
+        facts = json.loads(state.read_text(encoding="utf-8"))
+    except RecursionError:
+        facts = None
+    if not isinstance(facts, dict):
+        raise ValueError(f"{state} tells of no host")
+    return facts
 
 
 def _start_shared(options: Options, state: Path, idle_s: float | None) -> PracticeHost:
@@ -166,6 +181,7 @@ def _start_shared(options: Options, state: Path, idle_s: float | None) -> Practi
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
+        env=_environment(),
         cwd=state.parent,  # it outlives this process and must not hold its folder
         **flags,
     )
@@ -174,8 +190,8 @@ def _start_shared(options: Options, state: Path, idle_s: float | None) -> Practi
     try:
         while time.monotonic() < deadline:
             if state.exists():
-                with contextlib.suppress(ValueError):
-                    return PracticeHost(json.loads(state.read_text(encoding="utf-8")))
+                with contextlib.suppress(ValueError, OSError):
+                    return PracticeHost(_told(state))
             if process.poll() is not None:
                 output = process.stdout.read() if process.stdout else b""
                 _facts(output)

@@ -9,8 +9,8 @@ from nestkit.practice.hyperv.powershell.convert import (
     cast,
     display,
     known_type,
-    to_bool,
 )
+from nestkit.practice.hyperv.powershell.convert_numbers import to_bool
 from nestkit.practice.hyperv.powershell.text import is_object, to_text, type_name
 from nestkit.practice.hyperv.values import EnumValue, PsError, ScriptBlock, Value
 

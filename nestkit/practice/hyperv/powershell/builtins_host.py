@@ -12,7 +12,8 @@ from nestkit.practice.hyperv.powershell.calls import (
     call_block,
     report_progress,
 )
-from nestkit.practice.hyperv.powershell.convert import canonical, to_integer
+from nestkit.practice.hyperv.powershell.convert import canonical
+from nestkit.practice.hyperv.powershell.convert_numbers import to_integer
 from nestkit.practice.hyperv.powershell.display import shown
 from nestkit.practice.hyperv.powershell.errors import unspoken
 from nestkit.practice.hyperv.powershell.evaluator import Evaluator

@@ -9,7 +9,7 @@ from functools import cmp_to_key
 from nestkit.practice.hyperv.powershell import comparison, methods, operators
 from nestkit.practice.hyperv.powershell.builtins_shape import calculated, given, names_of
 from nestkit.practice.hyperv.powershell.calls import builtin, call_block
-from nestkit.practice.hyperv.powershell.convert import to_bool, to_number
+from nestkit.practice.hyperv.powershell.convert_numbers import to_bool, to_number
 from nestkit.practice.hyperv.powershell.evaluator import Evaluator
 from nestkit.practice.hyperv.powershell.members import get_member
 from nestkit.practice.hyperv.powershell.text import to_text

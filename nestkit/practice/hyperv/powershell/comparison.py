@@ -7,11 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from nestkit.practice.hyperv.powershell import wildcard
-from nestkit.practice.hyperv.powershell.convert import (
-    cast,
-    to_bool,
-    to_number,
-)
+from nestkit.practice.hyperv.powershell.convert import cast
+from nestkit.practice.hyperv.powershell.convert_numbers import to_bool, to_number
 from nestkit.practice.hyperv.powershell.limits import Budget
 from nestkit.practice.hyperv.powershell.text import to_text, type_name
 from nestkit.practice.hyperv.values import EnumValue, PsError, Value, Version

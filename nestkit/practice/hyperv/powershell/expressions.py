@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from nestkit.practice.hyperv.powershell import comparison, members, methods, operators, statics
 from nestkit.practice.hyperv.powershell.assignment import assign_to, type_named
-from nestkit.practice.hyperv.powershell.convert import cast, to_bool, to_integer, to_number
+from nestkit.practice.hyperv.powershell.convert import cast
+from nestkit.practice.hyperv.powershell.convert_numbers import to_bool, to_integer, to_number
 from nestkit.practice.hyperv.powershell.errors import unspoken
 from nestkit.practice.hyperv.powershell.evaluator import Evaluator, collapsed, expression
 from nestkit.practice.hyperv.powershell.pipelines import run_pipeline

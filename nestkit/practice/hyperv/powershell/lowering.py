@@ -8,6 +8,7 @@ from functools import lru_cache
 from nestkit.practice.hyperv.powershell import (  # noqa: F401
     lowering_commands,
     lowering_expressions,
+    lowering_literals,
     lowering_statements,
 )
 from nestkit.practice.hyperv.powershell.errors import ParseError

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from nestkit.practice.hyperv.powershell.convert import to_integer
+from nestkit.practice.hyperv.powershell.convert_numbers import to_integer
 from nestkit.practice.hyperv.powershell.text import is_object, to_text, type_name
 from nestkit.practice.hyperv.values import (
     EnumValue,

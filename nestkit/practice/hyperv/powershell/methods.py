@@ -7,10 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from nestkit.practice.hyperv.powershell.comparison import order
-from nestkit.practice.hyperv.powershell.convert import (
-    to_integer,
-    to_number,
-)
+from nestkit.practice.hyperv.powershell.convert_numbers import to_integer, to_number
 from nestkit.practice.hyperv.powershell.errors import unspoken
 from nestkit.practice.hyperv.powershell.formats import formatted
 from nestkit.practice.hyperv.powershell.limits import LimitExceededError

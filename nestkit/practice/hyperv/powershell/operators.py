@@ -8,14 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from nestkit.practice.hyperv.powershell import regex
-from nestkit.practice.hyperv.powershell.convert import (
-    cast,
-    is_type,
-    to_date,
-    to_integer,
-    to_number,
-    unknown_type,
-)
+from nestkit.practice.hyperv.powershell.convert import cast, is_type, to_date, unknown_type
+from nestkit.practice.hyperv.powershell.convert_numbers import to_integer, to_number
 from nestkit.practice.hyperv.powershell.formats import composite
 from nestkit.practice.hyperv.powershell.limits import Budget
 from nestkit.practice.hyperv.powershell.text import Statics, to_text, type_name

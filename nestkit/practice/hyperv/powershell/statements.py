@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nestkit.practice.hyperv.powershell import comparison, operators
-from nestkit.practice.hyperv.powershell.convert import to_bool, to_integer
+from nestkit.practice.hyperv.powershell.convert_numbers import to_bool, to_integer
 from nestkit.practice.hyperv.powershell.errors import (
     Exit,
     LeaveLoop,

@@ -14,10 +14,9 @@ from nestkit.practice.hyperv.powershell.convert import (
     cast,
     known_type,
     to_date,
-    to_integer,
-    to_number,
     unknown_type,
 )
+from nestkit.practice.hyperv.powershell.convert_numbers import to_integer, to_number
 from nestkit.practice.hyperv.powershell.errors import unspoken
 from nestkit.practice.hyperv.powershell.operators import fit, join
 from nestkit.practice.hyperv.powershell.session import Session, Stdin
