@@ -56,6 +56,7 @@ def test_a_password_is_refused_and_never_repeated(url: str) -> None:
         ("lab://", "nk.lab.up"),
         ("esx://host/sdk", "path"),
         ("esx://host:99999", "port"),
+        ("esx://host:0", "port"),
         ("esx://[::1", "port"),
     ],
 )

@@ -253,6 +253,12 @@ def test_a_pin_that_is_none_is_refused_before_connecting(pin):
         nk.connect(f"esx://root@127.0.0.1:1?pin={pin}")
 
 
+@pytest.mark.parametrize("word", ["maybe", "", "2", "off"])
+def test_insecure_is_not_guessed_at(tmp_path, word):
+    with pytest.raises(AddressError, match="insecure"):
+        nk.connect(f"esx://root@127.0.0.1:9?insecure={word}")
+
+
 def test_insecure_warns_and_connects(tmp_path):
     with serve(issue(tmp_path, "other.example", expired=True)) as peer:
         with (
