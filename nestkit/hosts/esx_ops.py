@@ -260,6 +260,12 @@ def security(group: Any) -> dict[str, str]:
 def set_security(session: VimSession, host: Any, step: Step) -> None:
     """Write a port group's settings; everything else of its policy stays as read."""
     vim = load().vim
+    words = [step.after[name] for name in _SECURITY]
+    if not all(isinstance(word, str) and word in _FLAGS for word in words):
+        raise PlanError(
+            f"a port group's security cannot be {words}",
+            remedy=f"make a new plan; each setting is one of {', '.join(_FLAGS)}",
+        )
     doing = f"setting security of port group {step.target.name!r}"
     spec = port_group(session, host, step.target).spec
     if spec.policy is None:
