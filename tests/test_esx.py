@@ -233,6 +233,18 @@ def test_a_rollback_waits_for_tools_that_are_still_coming_up(esx, practice, tmp_
     assert lasting(esx, "nested-esxi-16") == first
 
 
+def test_a_word_that_is_no_setting_of_a_port_group_changes_nothing(esx):
+    target = Target("port_group", "key-vim.host.PortGroup-Nested Lab B", "Nested Lab B")
+    before = esx.current(target, "security")
+    step = Step(
+        id="x", op="set_property", target=target, property="security",
+        before=before, after=before | {"promiscuous": "allow"},
+    )  # fmt: skip
+    with pytest.raises(PlanError, match="allow"):
+        esx.perform(step, 10)
+    assert esx.current(target, "security") == before
+
+
 def test_a_port_groups_other_settings_survive_the_change(esx, tmp_path):
     target = Target("port_group", "key-vim.host.PortGroup-Nested Lab B", "Nested Lab B")
     before = esx_ops.port_group(esx._session, esx._ref, target).spec
