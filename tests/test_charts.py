@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from nestkit import benchmark, charts
 from nestkit.benchmark import WORKLOADS, Run, find_effect
+from nestkit.charts import look
 from nestkit.errors import RunError
 
 
@@ -205,8 +206,8 @@ def test_nothing_leaves_the_figure(emulated: Run, cpu: str) -> None:
 
 
 def test_ticks_below_1_are_fractions() -> None:
-    assert charts._tick(1 / 64, 0) == "1/64×"
-    assert charts._tick(1024.0, 0) == "1,024×"
+    assert look.ratio_tick(1 / 64, 0) == "1/64×"
+    assert look.ratio_tick(1024.0, 0) == "1,024×"
 
 
 def test_one_layer_alone_has_nothing_to_compare() -> None:
