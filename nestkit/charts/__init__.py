@@ -5,6 +5,9 @@ layers never share an axis with others.
 """
 
 from nestkit.charts.dots import slowdown
+from nestkit.charts.grid import heat_map
 from nestkit.charts.look import alt_text, show
+from nestkit.charts.order import time_order
+from nestkit.charts.steps import waterfall
 
-__all__ = ["alt_text", "show", "slowdown"]
+__all__ = ["alt_text", "heat_map", "show", "slowdown", "time_order", "waterfall"]

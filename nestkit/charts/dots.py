@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import ceil, floor, log2
 from typing import TYPE_CHECKING, Any
 
-from nestkit.benchmark.effects import Effect, compare
+from nestkit.benchmark.effects import Effect
 from nestkit.benchmark.runfile import Run
 from nestkit.benchmark.texts import format_ratio, format_value
 from nestkit.charts.look import (
@@ -16,59 +15,18 @@ from nestkit.charts.look import (
     in_one_line,
     layer_style,
     new_figure,
-    panel_title,
     plain,
     ratio_tick,
     runs_of,
     with_text,
     workload_title,
 )
-from nestkit.errors import RunError
+from nestkit.charts.panels import Panel, panels_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
-
-
-@dataclass(frozen=True, slots=True)
-class _Panel:
-    """Rows that may share an axis."""
-
-    run: Run
-    emulated: bool
-    effects: tuple[Effect, ...]
-    base: tuple[Effect, ...]  # the baseline's own rows, perhaps shown in another panel
-
-    @property
-    def only_baseline(self) -> bool:
-        """True for the panel that shows what the other one refers to."""
-        return not any(e.interval for e in self.effects)
-
-    @property
-    def baseline(self) -> str:
-        return self.effects[0].baseline
-
-    @property
-    def title(self) -> str:
-        """What runs on what, and all a reader must not overlook."""
-        return panel_title(self.run, self.emulated)
-
-
-def _panels(run: Run, baseline: str | None) -> list[_Panel]:
-    effects = compare(run, baseline)
-    base = tuple(e for e in effects if e.verdict == "baseline")
-    panels = []
-    for emulated in (False, True):
-        rows = tuple(
-            e
-            for e in effects
-            if e.emulated == emulated and (e.interval is not None or e.verdict == "baseline")
-        )
-        # a panel needs something to compare, or the baseline the other panel refers to
-        if any(e.interval for e in rows) or (baseline is not None and rows):
-            panels.append(_Panel(run, emulated, rows, base))
-    return panels
 
 
 def slowdown(run_or_runs: Run | Sequence[Run], baseline: str | None = None) -> Figure:
@@ -92,13 +50,7 @@ def slowdown(run_or_runs: Run | Sequence[Run], baseline: str | None = None) -> F
     RunError
         If there is no run, no such layer, or nothing to compare.
     """
-    runs = runs_of(run_or_runs)
-    panels = [panel for run in runs for panel in _panels(run, baseline)]
-    if not panels:
-        raise RunError(
-            "there is nothing to compare: no workload was measured in two layers",
-            remedy="take a run with at least two layers, `nk.lab.up(depth=2)`, to its end",
-        )
+    panels = panels_of(runs_of(run_or_runs), baseline)
     heights = [0.8 + 0.62 * len({e.workload for e in panel.effects}) for panel in panels]
     figure = new_figure(sum(heights) + 1.0, "What each layer costs")
     grid = figure.subplots(
@@ -115,7 +67,7 @@ def slowdown(run_or_runs: Run | Sequence[Run], baseline: str | None = None) -> F
     return with_text(figure, _describe(panels))
 
 
-def _limits(panels: Sequence[_Panel]) -> tuple[float, float]:
+def _limits(panels: Sequence[Panel]) -> tuple[float, float]:
     ends = [1.0]
     for panel in panels:
         for effect in panel.effects:
@@ -129,7 +81,7 @@ def _style(effect: Effect) -> dict[str, Any]:
     return layer_style(effect.depth, sure=effect.interval is None or effect.verdict in SURE)
 
 
-def _draw(axes: Axes, panel: _Panel, limits: tuple[float, float]) -> None:
+def _draw(axes: Axes, panel: Panel, limits: tuple[float, float]) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     workloads = list(dict.fromkeys(e.workload for e in panel.effects))
@@ -176,7 +128,7 @@ def _draw(axes: Axes, panel: _Panel, limits: tuple[float, float]) -> None:
     plain(axes, panel.title, grid="x")
 
 
-def _legend(panels: Sequence[_Panel]) -> list[Line2D]:
+def _legend(panels: Sequence[Panel]) -> list[Line2D]:
     from matplotlib.lines import Line2D
 
     handles = [Line2D([], [], color=BASELINE, linewidth=1.2, label="baseline")]
@@ -193,7 +145,7 @@ def _legend(panels: Sequence[_Panel]) -> list[Line2D]:
     return handles
 
 
-def _describe(panels: Sequence[_Panel]) -> str:
+def _describe(panels: Sequence[Panel]) -> str:
     parts = [
         "Dots and intervals of the slowdown per workload on a logarithmic axis; 1 is the baseline."
     ]

@@ -70,7 +70,8 @@ def panel_title(run: Run, emulated: bool, head: str = "") -> str:
 
 def in_one_line(title: str) -> str:
     """A panel's title as a part of a sentence."""
-    return "; ".join(title.splitlines())
+    head, _, rest = title.partition("\n")
+    return "; ".join(filter(None, [head, " ".join(rest.split())]))
 
 
 def workload_title(name: str) -> str:
