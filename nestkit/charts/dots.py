@@ -14,9 +14,9 @@ from nestkit.charts.look import (
     SURE,
     in_one_line,
     layer_style,
+    log2_axis,
     new_figure,
     plain,
-    ratio_tick,
     runs_of,
     with_text,
     workload_title,
@@ -82,8 +82,6 @@ def _style(effect: Effect) -> dict[str, Any]:
 
 
 def _draw(axes: Axes, panel: Panel, limits: tuple[float, float]) -> None:
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
-
     workloads = list(dict.fromkeys(e.workload for e in panel.effects))
     shown = [e for e in panel.effects if e.interval or panel.only_baseline]
     rows = sorted({e.depth for e in shown})
@@ -110,12 +108,7 @@ def _draw(axes: Axes, panel: Panel, limits: tuple[float, float]) -> None:
             fontsize=8.5,
         )
     axes.axvline(1.0, color=BASELINE, linewidth=1.2, zorder=0)
-    axes.set_xscale("log", base=2)
-    axes.set_xlim(*limits)
-    span = log2(limits[1] / limits[0])
-    axes.xaxis.set_major_locator(LogLocator(base=2.0 ** max(1, ceil(span / 8))))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(ratio_tick))
+    log2_axis(axes, *limits)
     base = {e.workload: e for e in panel.base}
     labels = [
         f"{workload_title(w)}\n{panel.baseline}: {format_value(base[w])}"

@@ -6,6 +6,7 @@ Colours are ``okabe_ito`` (colour-blind-safe), the marker's shape says the layer
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil, log2
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Final
 
@@ -103,6 +104,17 @@ def layer_style(depth: int, *, sure: bool = True) -> dict[str, Any]:
 def ratio_tick(value: float, _position: int) -> str:
     """A ratio on an axis; below 1 as a fraction."""
     return f"{value:,g}×" if value >= 1 else f"1/{1 / value:,g}×"
+
+
+def log2_axis(axes: Axes, low: float, high: float) -> None:
+    """A logarithmic x axis of ratios, with few ticks at powers of two."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    axes.set_xscale("log", base=2)
+    axes.set_xlim(low, high)
+    axes.xaxis.set_major_locator(LogLocator(base=2.0 ** max(1, ceil(log2(high / low) / 8))))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(ratio_tick))
 
 
 def new_figure(height_in: float, title: str) -> Figure:
