@@ -53,12 +53,10 @@ def slowdown(run_or_runs: Run | Sequence[Run], baseline: str | None = None) -> F
     panels = panels_of(runs_of(run_or_runs), baseline)
     heights = [0.8 + 0.62 * len({e.workload for e in panel.effects}) for panel in panels]
     figure = new_figure(sum(heights) + 1.0, "What each layer costs")
-    grid = figure.subplots(
-        len(panels), 1, squeeze=False, sharex=True, gridspec_kw={"height_ratios": heights}
-    )
-    limits = _limits(panels)
+    grid = figure.subplots(len(panels), 1, squeeze=False, gridspec_kw={"height_ratios": heights})
     for axes, panel in zip(grid[:, 0], panels, strict=True):
-        _draw(axes, panel, limits)
+        # one scale for what may be compared, and another for the other kind of processor
+        _draw(axes, panel, _limits([p for p in panels if p.emulated == panel.emulated]))
     bases = " and ".join(dict.fromkeys(panel.baseline for panel in panels))
     grid[-1, 0].set_xlabel(f"slowdown against {bases} (time per operation, log₂ axis)")
     figure.legend(

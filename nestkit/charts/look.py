@@ -5,7 +5,7 @@ Colours are ``okabe_ito`` (colour-blind-safe), the marker's shape says the layer
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import ceil, log2
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Final
@@ -65,14 +65,24 @@ def panel_title(run: Run, emulated: bool, head: str = "") -> str:
         labels.append("the machine was too noisy")
     if run.status != "complete":
         labels.append(f"incomplete: {run.status}")
-    lines = wrap(" · ".join(filter(None, labels)), _TITLE_WIDTH)
-    return "\n".join(filter(None, [head or stack, *lines]))
+    return "\n".join([head or stack, *_lines(label for label in labels if label)])
+
+
+def _lines(labels: Iterable[str]) -> list[str]:
+    """Labels side by side as far as they fit; a label is parted only where it alone is too long."""
+    lines: list[str] = []
+    for label in labels:
+        if lines and len(lines[-1]) + 3 + len(label) <= _TITLE_WIDTH:
+            lines[-1] += f" · {label}"
+        else:
+            lines += wrap(label, _TITLE_WIDTH)
+    return lines
 
 
 def in_one_line(title: str) -> str:
     """A panel's title as a part of a sentence."""
     head, _, rest = title.partition("\n")
-    return "; ".join(filter(None, [head, " ".join(rest.split())]))
+    return "; ".join(filter(None, [head, ", ".join(rest.split("\n")).replace(" · ", ", ")]))
 
 
 def workload_title(name: str) -> str:

@@ -44,7 +44,7 @@ class _Pair:
 
     @property
     def times(self) -> float:
-        """How many times longer an operation takes without nested paging."""
+        """The slowdown without nested paging over that with it."""
         return self.off_interval.median / self.on_interval.median
 
     @property
@@ -55,8 +55,10 @@ class _Pair:
 
     @property
     def words(self) -> str:
-        times = f"off {format_ratio(self.times)} on"
-        return times if self.sure else f"{times}, no measurable difference"
+        """What switching it off does."""
+        if not self.sure:
+            return "no measurable difference"
+        return f"{format_ratio(self.times)} the slowdown when off"
 
 
 def nested_paging(on: Run, off: Run, baseline: str | None = None) -> Figure:
@@ -162,7 +164,7 @@ def _draw(axes: Axes, pairs: Sequence[_Pair], title: str) -> None:
     axes.axvline(1.0, color=BASELINE, linewidth=1.2, zorder=0, label="baseline")
     low, high = 2.0 ** floor(log2(min(ends)) - 0.3), 2.0 ** ceil(log2(max(ends)) + 0.5)
     # room for the numbers, which stand to the right of the last interval
-    log2_axis(axes, low, high * (high / low) ** 0.35)
+    log2_axis(axes, low, high * (high / low) ** 0.25)
     labels = [f"{workload_title(p.on.workload)}, {p.on.layer}\n{p.words}" for p in pairs]
     axes.set_yticks(range(len(pairs)), labels, fontsize=8.5)
     axes.set_ylim(len(pairs) - 0.45, -0.55)
