@@ -58,7 +58,9 @@ def _left() -> tuple[list[int], list[str]]:
 
 
 @pytest.fixture
-def nothing_left(built):
+def nothing_left(built, tmp_path, monkeypatch):
+    # beside the lab that other tests of this module share, which has the machine's turn
+    monkeypatch.setenv("NESTKIT_LAB_QUEUE", str(tmp_path / "queue"))
     before = _left()
     yield
     deadline = time.monotonic() + 10
@@ -66,6 +68,7 @@ def nothing_left(built):
         time.sleep(0.1)
     rundir.sweep_all()
     assert _left() == before
+    assert lab.queue() == []
 
 
 def test_cpio_reads_the_archive_back(built, tmp_path):
@@ -120,6 +123,23 @@ def test_the_guests_clocks_keep_time(deep):
         assert (
             after.host_t0 - before.host_t1 - 0.05 <= guest <= after.host_t1 - before.host_t0 + 0.05
         )
+
+
+def test_nested_paging_can_be_switched_off(nothing_left):
+    with lab.up(depth=2, npt=False) as running:
+        outer, inner = running.runner(1), running.runner(2)
+        said = outer.run(
+            ["sh", "-c", "cat /sys/module/kvm_amd/parameters/npt "
+             "/sys/module/kvm_intel/parameters/ept 2>/dev/null"], timeout=60)  # fmt: skip
+        assert said.stdout.strip() == "N"
+        facts = inner.facts()
+        assert facts.extra["nested_paging"] == "off"
+        assert facts.stack.endswith("> KVM without nested paging")
+        assert "npt" not in inner.run(["cat", "/proc/cpuinfo"], timeout=60).stdout.split()
+
+
+def test_nested_paging_is_on_unless_it_is_switched_off(deep):
+    assert deep.runner(2).facts().extra["nested_paging"] == "on"
 
 
 @pytest.mark.parametrize("program", ["sysbench", "fio", "nestkit-probe"])

@@ -145,7 +145,8 @@ class GuestRunner:
             path, _, text = part.partition("\n")
             texts[path] = text
         leaves = self.run(["nestkit-probe", "leaves"], timeout=120).stdout
-        inside = [word.upper() for word in (self._outermost, *["kvm"] * (self._depth - 1))]
+        kvm = "KVM without nested paging" if self._extra.get("nested_paging") == "off" else "KVM"
+        inside = [self._outermost.upper(), *[kvm] * (self._depth - 1)]
         acceleration: Acceleration = self._outermost if self._depth == 1 else "kvm"
         return LayerFacts(
             layer=self.layer,
