@@ -5,6 +5,7 @@ number of rounds fixed beforehand, exact intervals, and flags where the machine 
 """
 
 from nestkit.benchmark.effects import Effect, find_effect
+from nestkit.benchmark.published import Published, published_figures
 from nestkit.benchmark.recordings import record, replay
 from nestkit.benchmark.rounds import RunCutShort, run
 from nestkit.benchmark.runfile import Run
@@ -17,6 +18,7 @@ __all__ = [
     "WORKLOADS",
     "Effect",
     "Interval",
+    "Published",
     "Run",
     "RunCutShort",
     "Sample",
@@ -24,6 +26,7 @@ __all__ = [
     "Workload",
     "find_effect",
     "median_interval",
+    "published_figures",
     "record",
     "replay",
     "run",
