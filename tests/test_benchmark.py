@@ -170,6 +170,19 @@ def test_samples_last_at_least_100_ms_in_slow_layers_and_fast_ones() -> None:
         assert not run.flagged
 
 
+def test_samples_may_be_shorter_or_longer_than_the_suites() -> None:
+    run = benchmark.run(pair(), seed=1, sample_s=0.15, workloads=["exit", "arithmetic"])
+    assert run.provenance["sample_s"] == 0.15
+    assert not run.flagged
+    assert max(s.host_s for s in run.counted) < 0.25
+
+
+def test_a_disks_throughput_stands_beside_the_cpu_it_took() -> None:
+    run = benchmark.run(pair(), seed=1, rounds=1, workloads=["exit", "disk-read"])
+    assert {s.cpu_percent for s in run.samples if s.workload == "disk-read"} == {7.5}
+    assert {s.cpu_percent for s in run.samples if s.workload == "exit"} == {None}
+
+
 def test_a_machine_that_is_busy_while_counts_are_found_does_not_shorten_the_samples() -> None:
     layers = pair(World(noise=0.0))
     calls = itertools.count()
@@ -467,7 +480,7 @@ def test_a_layer_without_a_disk_leaves_the_disk_workload_out_and_says_so() -> No
     [
         {"suite": "huge"}, {"workloads": ["nonsense"]}, {"workloads": []}, {"rounds": 0},
         {"rounds": -1}, {"rounds": True}, {"rounds": 1.5}, {"time_budget_s": 0},
-        {"time_budget_s": float("nan")},
+        {"time_budget_s": float("nan")}, {"sample_s": 0.05}, {"sample_s": float("nan")},
     ],
 )  # fmt: skip
 def test_what_cannot_be_run_is_refused_before_anything_runs(bad: dict[str, Any]) -> None:
