@@ -9,10 +9,12 @@ from nestkit.charts.dots import slowdown
 from nestkit.charts.grid import heat_map
 from nestkit.charts.look import alt_text, show
 from nestkit.charts.order import time_order
+from nestkit.charts.others import against_published
 from nestkit.charts.paging import nested_paging
 from nestkit.charts.steps import waterfall
 
 __all__ = [
+    "against_published",
     "alt_text",
     "heat_map",
     "nested_paging",

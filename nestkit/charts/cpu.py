@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from nestkit.benchmark.runfile import Run
-from nestkit.benchmark.samples import Sample
 from nestkit.benchmark.statistics import Interval, median_interval
 from nestkit.charts.look import (
     in_one_line,
@@ -24,8 +23,6 @@ from nestkit.runners.base import LayerFacts
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-COLUMN: Final = "cpu_percent"  # of one CPU, user and system, where the tool says it
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +100,11 @@ def _rows(run: Run, workload: str, emulated: bool) -> list[_Row]:
             for s in run.counted
             if (s.workload, s.layer, s.direction) == (workload, layer.layer, "higher") and s.valid
         ]
-        cpu = [share for share in map(_cpu, samples) if share is not None]
+        cpu = [s.cpu_percent for s in samples if s.cpu_percent is not None]
         if cpu:
             done = median_interval([s.value for s in samples])
             rows.append(_Row(layer, done, samples[0].unit, median_interval(cpu)))
     return rows
-
-
-def _cpu(sample: Sample) -> float | None:
-    share: float | None = getattr(sample, COLUMN, None)
-    return share
 
 
 def _draw(left: Axes, right: Axes, rows: Sequence[_Row]) -> None:

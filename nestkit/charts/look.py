@@ -5,7 +5,7 @@ Colours are ``okabe_ito`` (colour-blind-safe), the marker's shape says the layer
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from math import ceil, log2
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Final
@@ -52,8 +52,11 @@ def origin_label(run: Run) -> str:
     return label
 
 
-def panel_title(run: Run, emulated: bool, head: str = "") -> str:
-    """First what runs on what, or ``head``; then all a reader must not overlook."""
+def panel_title(run: Run, emulated: bool, head: str = "", width: int = _TITLE_WIDTH) -> str:
+    """First what runs on what, or ``head``; then all a reader must not overlook.
+
+    ``width`` is the number of letters that fit above the panel.
+    """
     own = [f for f in run.layers if f.emulated == emulated]
     stack = max(own, key=lambda f: f.depth).stack
     labels = [origin_label(run)]
@@ -65,24 +68,26 @@ def panel_title(run: Run, emulated: bool, head: str = "") -> str:
         labels.append("the machine was too noisy")
     if run.status != "complete":
         labels.append(f"incomplete: {run.status}")
-    return "\n".join([head or stack, *_lines(label for label in labels if label)])
+    return "\n".join([head or stack, *_lines([label for label in labels if label], width)])
 
 
-def _lines(labels: Iterable[str]) -> list[str]:
+def _lines(labels: Sequence[str], width: int) -> list[str]:
     """Labels side by side as far as they fit; a label is parted only where it alone is too long."""
     lines: list[str] = []
     for label in labels:
-        if lines and len(lines[-1]) + 3 + len(label) <= _TITLE_WIDTH:
+        if lines and len(lines[-1]) + 3 + len(label) <= width:
             lines[-1] += f" · {label}"
         else:
-            lines += wrap(label, _TITLE_WIDTH)
+            if lines:
+                lines[-1] += " ·"
+            lines += wrap(label, width)
     return lines
 
 
 def in_one_line(title: str) -> str:
     """A panel's title as a part of a sentence."""
     head, _, rest = title.partition("\n")
-    return "; ".join(filter(None, [head, ", ".join(rest.split("\n")).replace(" · ", ", ")]))
+    return "; ".join(filter(None, [head, " ".join(rest.split()).replace(" · ", ", ")]))
 
 
 def workload_title(name: str) -> str:

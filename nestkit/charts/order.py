@@ -112,7 +112,7 @@ def _draw(axes: Axes, run: Run, workload: str, layers: Sequence[LayerFacts]) -> 
         words.append(_sentence(layer.layer, counted, middle))
     axes.set_yscale("log", base=2)
     span = max(abs(log2(ratio)) for ratio in shown)
-    axes.set_ylim(2 ** (-span * 1.1), 2 ** (span * 1.1))
+    axes.set_ylim(2 ** (-span * 1.25), 2 ** (span * 1.25))
     ticks = _ticks(span)
     axes.set_yticks(ticks)
     axes.yaxis.set_minor_locator(NullLocator())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log2
+from textwrap import wrap
 from typing import TYPE_CHECKING, Final
 
 from nestkit.benchmark.effects import Effect, compare
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FACT: Final = "nested_paging"  # the layers' extra fact that says "on" or "off"
+_TITLE_WIDTH: Final = 52  # the labels beside the axes are long
 _TAKE: Final = "take one run in `nk.lab.up(depth=2)` and one in `nk.lab.up(depth=2, npt=False)`"
 
 
@@ -122,14 +124,15 @@ def _said(run: Run) -> set[str]:
 
 def _title(on: Run, off: Run, emulated: bool) -> str:
     """As of one run; where the two differ, both."""
-    lines = [panel_title(on, emulated)]
+    lines = [panel_title(on, emulated, width=_TITLE_WIDTH)]
     if "on" not in _said(on):
         lines.append("on: the run itself does not say so")
     cpus = [str(run.provenance.get("host_cpu", "")) for run in (on, off)]
     if cpus[0] != cpus[1]:
-        lines.append(f"two machines: on {cpus[0] or 'unknown'}, off {cpus[1] or 'unknown'}")
+        names = [cpu or "unknown" for cpu in cpus]
+        lines += wrap(f"two machines: on {names[0]}, off {names[1]}", _TITLE_WIDTH)
     if origin_label(off) != origin_label(on):
-        lines.append(f"off: {origin_label(off) or 'measured here'}")
+        lines += wrap(f"off: {origin_label(off) or 'measured here'}", _TITLE_WIDTH)
     if off.too_noisy and not on.too_noisy:
         lines.append("off: the machine was too noisy")
     if off.status != on.status:
