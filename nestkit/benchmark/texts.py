@@ -43,6 +43,11 @@ def as_text(run: Run, baseline: str | None = None) -> str:
             f"slowdown: median of paired ratios of time per operation; {reached:.1%} interval"
         )
     lines += [_layer(facts) for facts in run.layers]
+    lines += [
+        f"{memory['layer']}: takes {memory['resident_mib']:.0f} MiB outside, "
+        f"{memory['usable_mib']} MiB usable inside"
+        for memory in run.provenance.get("memory", ())
+    ]
     notes = dict.fromkeys(
         [*run.notes, *(f"{e.workload} in {e.layer}: {n}" for e in effects for n in _notes(e))]
     )
