@@ -28,6 +28,11 @@ def pair(world: World | None = None, inner: float = 1.0, **knobs: Any) -> list[F
     return [FakeLayer(world, "L0"), FakeLayer(world, "L1", 1, slowdown=costs, **knobs)]
 
 
+def options(argv: Sequence[str]) -> dict[str, str]:
+    """The words of a command that name a value."""
+    return dict(word.split("=", 1) for word in argv if "=" in word)
+
+
 def reasons(run: Run, layer: str) -> set[str]:
     return {s.reason for s in run.counted if s.layer == layer}
 
@@ -311,12 +316,44 @@ def test_layers_with_different_cpu_counts_are_noted() -> None:
     assert not benchmark.run(pinned, seed=1, rounds=1).notes
 
 
-def test_disk_reads_go_around_the_guests_cache() -> None:
+def test_every_layer_does_the_same_work() -> None:
+    """The working set is in the command and in the probe, which is one binary by its hash."""
+    layers = pair(cpu_count=2)
+    layers[0].cpu_count = 2
+    run = benchmark.run(layers, "full", seed=1, rounds=1)
+    assert {s.workload for s in run.samples} == set(WORKLOADS)
+    counts = ("--events=", "--memory-total-size=")  # fill a sample, whatever the layer's speed
+    outer, inner = (
+        {tuple(w for w in c if not w.startswith(counts)) for c in layer.commands}
+        for layer in layers
+    )
+    assert outer == inner
+
+
+def test_what_takes_two_cpus_is_left_out_with_one_and_never_made_up() -> None:
+    run = benchmark.run(pair(), "full", seed=1, rounds=1)
+    assert find_effect(run, "wake-up-across", "L1").verdict == "not measured"
+    assert find_effect(run, "wake-up-across", "L1").median is None
+    assert any("wake-up-across was not measured: L0 has 1 CPU, not 2" in n for n in run.notes)
+    with pytest.raises(RunError, match="1 CPU"):
+        benchmark.run(pair(), seed=1, rounds=1, workloads=["wake-up-across"])
+    pinned = pair(cpu_count=2)
+    pinned[0].cpu_count, pinned[0].cpus_used = 2, "1"
+    run = benchmark.run(pinned, "full", seed=1, rounds=1)
+    assert find_effect(run, "wake-up-across", "L1").verdict == "not measured"
+
+
+def test_disk_requests_go_around_the_guests_cache() -> None:
     layers = pair()
-    benchmark.run(layers, seed=1, rounds=1)
+    benchmark.run(layers, "full", seed=1, rounds=1)
     fio = [c for layer in layers for c in layer.commands if c[0] == "fio"]
-    assert fio
+    assert {(w["--rw"], w["--iodepth"]) for w in map(options, fio)} == set(
+        itertools.product(("randread", "randwrite"), ("1", "32"))
+    )
     assert all("--direct=1" in c and "--filename=/dev/vdb" in c for c in fio)
+    assert all(("--readonly" in c) == ("--rw=randread" in c) for c in fio)
+    queued = [w["--ioengine"] for w in map(options, fio) if w["--iodepth"] == "32"]
+    assert set(queued) == {"libaio"}, "a synchronous engine would keep a depth of 1"
 
 
 def test_a_disk_that_is_faster_inside_carries_a_cache_warning() -> None:
@@ -357,6 +394,13 @@ def test_provenance_says_where_the_figures_come_from() -> None:
     assert {s.env_id for s in run.samples if s.layer == "L0"} != {
         s.env_id for s in run.samples if s.layer == "L1"
     }
+
+
+def test_a_layer_that_contradicts_the_way_to_it_is_noted_in_the_run() -> None:
+    text = "L1 is not what the way to it says: CPUID names an emulator (TCG)"
+    run = benchmark.run(pair(paths={"contradiction": text}), seed=1, rounds=1)
+    assert text in run.notes
+    assert text in str(run)
 
 
 def test_no_path_of_this_machine_gets_into_a_run() -> None:
