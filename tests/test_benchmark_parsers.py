@@ -14,6 +14,8 @@ from nestkit.benchmark.parsers import (
     Reading,
     parse_fio_read,
     parse_fio_write,
+    parse_iperf3,
+    parse_perf_bench,
     parse_probe,
     parse_sysbench_cpu,
     parse_sysbench_memory,
@@ -30,13 +32,17 @@ REAL: dict[str, tuple[Callable[[str], Reading], str]] = {
         ("fio-*-randread*.json", parse_fio_read),
         ("fio-*-randwrite*.json", parse_fio_write),
         ("probe-*.txt", parse_probe),
+        ("iperf3-*.json", parse_iperf3),
+        ("perf-bench-*.txt", parse_perf_bench),
     )
     for path in sorted(DATA.glob(pattern))
 }
 
 
 def test_there_is_a_real_output_of_every_tool() -> None:
-    assert {name.split("-")[0] for name in REAL} == {"sysbench", "fio", "probe"}
+    assert {name.split("-")[0] for name in REAL} == {
+        "sysbench", "fio", "probe", "iperf3", "perf",
+    }  # fmt: skip
 
 
 def test_sysbench_is_read_as_it_prints() -> None:
@@ -71,6 +77,35 @@ def test_fio_says_how_much_cpu_its_requests_took(mode: str) -> None:
     assert reading.cpu_percent > 0
     del job["sys_cpu"]
     assert parse(json.dumps({"jobs": [job]})).cpu_percent is None
+
+
+def test_iperf3_is_read_as_it_prints() -> None:
+    parse, text = REAL["iperf3-3.12.json"]
+    end = json.loads(text)["end"]
+    reading = parse(text)
+    assert reading.value == end["sum_received"]["bits_per_second"]
+    assert reading.value == pytest.approx(reading.operations * 8 / reading.elapsed_s, rel=0.01)
+    assert reading.cpu_percent == end["cpu_utilization_percent"]["host_total"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"error": "unable to connect to server: Connection refused"}', "{}", "[]", '{"end": 3}', "3",
+     '{"end": {"sum_received": {"bits_per_second": 0, "bytes": 1, "seconds": 1}}}'],
+)  # fmt: skip
+def test_iperf3_that_measured_nothing_is_an_error(text: str) -> None:
+    with pytest.raises(RunError) as caught:
+        parse_iperf3(text)
+    assert caught.value.remedy
+
+
+def test_perf_bench_is_read_as_it_prints() -> None:
+    parse, text = REAL["perf-bench-syscall-6.1.txt"]
+    reading = parse(text)
+    assert reading.operations == 300_000
+    assert reading.value == pytest.approx(reading.elapsed_s * 1e6 / reading.operations, rel=0.01)
+    with_commas = text.replace("300000", "300,000")
+    assert parse(with_commas) == reading
 
 
 def test_a_write_is_not_taken_for_a_read() -> None:

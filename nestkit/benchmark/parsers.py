@@ -1,7 +1,7 @@
 """What the tools print, read strictly: a parse error is an error, never a zero or a NaN.
 
-Shapes seen: sysbench 1.0.20 (text), fio 3.33 (JSON, sometimes after notes in plain text),
-and the lab's own probe (lines of a key and a value).
+Shapes seen: sysbench 1.0.20 (text), fio 3.33 (JSON, sometimes after notes in plain text), the
+lab's own probe (lines of a key and a value), iperf3 3.12 (JSON) and perf bench 6.1 (text).
 """
 
 from __future__ import annotations
@@ -54,6 +54,13 @@ def _positive(tool: str, name: str, raw: object, text: str) -> float:
     if not isfinite(value) or value <= 0:
         raise _unreadable(tool, f"has no usable {name} ({raw!r})", text)
     return value
+
+
+def _share(raw: object) -> float | None:
+    """A percentage of one CPU, where it is one: a figure beside the figure, not the figure."""
+    if isinstance(raw, (int, float)) and isfinite(raw) and raw >= 0:
+        return float(raw)
+    return None
 
 
 def _field(tool: str, pattern: str, name: str, text: str) -> float:
@@ -133,8 +140,8 @@ def _fio(text: str, name: str) -> Reading:
     operations = _positive("fio", f"{name}.total_ios", side.get("total_ios"), text)
     value = _positive("fio", f"{name}.iops", side.get("iops"), text)
     elapsed_ms = _positive("fio", f"{name}.runtime", side.get("runtime"), text)
-    shares = [job.get(key) for key in ("usr_cpu", "sys_cpu")]
-    cpu = [float(share) for share in shares if isinstance(share, (int, float)) and isfinite(share)]
+    shares = [job.get("usr_cpu"), job.get("sys_cpu")]
+    cpu = [share for share in map(_share, shares) if share is not None]
     return Reading(
         value=value,
         operations=int(operations),
@@ -151,3 +158,40 @@ def parse_fio_read(text: str) -> Reading:
 def parse_fio_write(text: str) -> Reading:
     """``fio --rw=randwrite --output-format=json``: writes per second."""
     return _fio(text, "write")
+
+
+def parse_iperf3(text: str) -> Reading:
+    """``iperf3 -c HOST -J``: bits per second received; operations are bytes."""
+    tool = "iperf3"
+    try:
+        data = json.loads(text)
+        said = data.get("error")
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise _unreadable(tool, "is not iperf3's JSON", text) from error
+    if said:
+        raise RunError(
+            f"iperf3 ended with {shorten(str(said))!r}",
+            remedy="start `iperf3 -s` in the layer outside, and check that it can be reached",
+        )
+    end = data.get("end")
+    received = end.get("sum_received") if isinstance(end, dict) else None
+    if not isinstance(received, dict):
+        raise _unreadable(tool, "has no end.sum_received", text)
+    cpu = end.get("cpu_utilization_percent")
+    share = cpu.get("host_total") if isinstance(cpu, dict) else None
+    return Reading(
+        value=_positive(tool, "bits_per_second", received.get("bits_per_second"), text),
+        operations=int(_positive(tool, "bytes", received.get("bytes"), text)),
+        elapsed_s=_positive(tool, "seconds", received.get("seconds"), text),
+        cpu_percent=_share(share),
+    )
+
+
+def parse_perf_bench(text: str) -> Reading:
+    """``perf bench syscall basic``: microseconds per call."""
+    tool = "perf bench"
+    count = _field(tool, r"^# Executed (\d+) \w+\(\) calls$", "calls", text.replace(",", ""))
+    elapsed = _field(tool, r"^\s*Total time:\s+([\d.]+) \[sec\]$", "Total time", text)
+    value = _field(tool, r"^\s*([\d.]+) usecs/op$", "usecs/op", text)
+    _field(tool, r"^\s*([\d.]+) ops/sec$", "ops/sec", text.replace(",", ""))
+    return Reading(value=value, operations=int(count), elapsed_s=elapsed)
