@@ -130,6 +130,12 @@ def test_five_rounds_are_too_few_to_say() -> None:
     assert find_effect(run, "exit", "L1").verdict == "too few rounds"
 
 
+def test_large_values_are_written_out() -> None:
+    run = benchmark.run(pair(World(noise=0.0)), "full", seed=1, rounds=1)
+    assert "10,000 MiB/s" in str(run)
+    assert "e+0" not in str(run)
+
+
 def test_the_table_is_the_same_every_time() -> None:
     run = benchmark.run(emulated_lab(), seed=1)
     assert run.summary().to_csv() == run.summary().to_csv()
@@ -335,6 +341,7 @@ def test_what_takes_two_cpus_is_left_out_with_one_and_never_made_up() -> None:
     assert find_effect(run, "wake-up-across", "L1").verdict == "not measured"
     assert find_effect(run, "wake-up-across", "L1").median is None
     assert any("wake-up-across was not measured: L0 has 1 CPU, not 2" in n for n in run.notes)
+    assert "incomplete" not in str(run), "left out from the start is not cut short"
     with pytest.raises(RunError, match="1 CPU"):
         benchmark.run(pair(), seed=1, rounds=1, workloads=["wake-up-across"])
     pinned = pair(cpu_count=2)

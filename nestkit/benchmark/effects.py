@@ -119,7 +119,8 @@ def _effect(run: Run, workload: str, layer: LayerFacts, baseline: LayerFacts) ->
     if layer.emulated:
         notes.append("emulated (TCG)")
     notes += sorted({s.reason for s in rows if not s.valid})
-    if workload in run.incomplete:
+    left_out = any(note.startswith(f"{workload} was not measured: ") for note in run.notes)
+    if workload in run.incomplete and not left_out:
         notes.append(f"incomplete: {len(rows)} of {run.rounds} rounds")
     if interval and _is_disk(workload) and _too_fast(interval, layer, baseline):
         notes.append(CACHE_WARNING)

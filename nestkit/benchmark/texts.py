@@ -25,7 +25,7 @@ def format_value(effect: Effect) -> str:
         for factor, unit in ((1e9, "s"), (1e6, "ms"), (1e3, "µs")):
             if value >= factor:
                 return f"{value / factor:.3g} {unit}"
-    return f"{value:.3g} {effect.unit}"
+    return f"{value:,.0f} {effect.unit}" if value >= 1000 else f"{value:.3g} {effect.unit}"
 
 
 def as_text(run: Run, baseline: str | None = None) -> str:
