@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -115,6 +116,37 @@ def test_each_chart_is_drawn_or_says_what_to_do(emulated: Run, chart: str) -> No
     assert bench.figure is not None or "What to do:" in bench.message
     drawn = chart not in ("Nested paging on and off",)
     assert (bench.figure is not None) == drawn, bench.message
+
+
+def test_the_quiet_part_of_a_noisy_run_is_still_of_a_noisy_run(hardware: Run) -> None:
+    flagged = tuple(
+        replace(s, reason="steal 9.0%") if s.workload != "exit" else s for s in hardware.samples
+    )
+    noisy = replace(hardware, samples=flagged, notes=("this machine is too noisy: 40 of 60",))
+    assert noisy.too_noisy
+    keep_run(noisy)
+    bench = explore.explorer()
+    bench.workloads.value = ("exit",)
+    assert bench.figure is not None
+    assert "too noisy" in charts.alt_text(bench.figure)
+
+
+def test_choosing_another_run_draws_once(
+    hardware: Run, emulated: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep_run(hardware)
+    keep_run(emulated)
+    bench = explore.explorer()
+    drawn = []
+    slowdown = explore.CHARTS["Slowdowns"]
+    monkeypatch.setitem(
+        explore.CHARTS, "Slowdowns", lambda runs, base: drawn.append(1) or slowdown(runs, base)
+    )
+    choose(bench, "emulated")
+    assert list(bench.layers.value) == ["L0", "L1", "L2"]
+    assert drawn == [1]
+    bench.reload()
+    assert drawn == [1, 1]
 
 
 def test_nothing_chosen_is_said_and_not_raised(hardware: Run) -> None:
@@ -262,3 +294,5 @@ def test_the_page_is_generated_beside_the_lessons() -> None:
     assert notebook["metadata"]["nestkit"] == {"title": "Explore", "edition": "learner"}
     path = editions.target(page, "learner")
     assert path.read_text(encoding="utf-8") == editions.text_of(notebook)
+    for link in re.findall(r"\]\(([^)#]+\.ipynb)\)", path.read_text(encoding="utf-8")):
+        assert (path.parent / link).is_file(), link

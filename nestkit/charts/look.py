@@ -52,6 +52,11 @@ def origin_label(run: Run) -> str:
     return label
 
 
+def was_noisy(run: Run) -> bool:
+    """True where the run says so of itself: also where only its quiet part is shown."""
+    return run.too_noisy or any("too noisy" in note for note in run.notes)
+
+
 def panel_title(run: Run, emulated: bool, head: str = "", width: int = _TITLE_WIDTH) -> str:
     """First what runs on what, or ``head``; then all a reader must not overlook.
 
@@ -64,7 +69,7 @@ def panel_title(run: Run, emulated: bool, head: str = "", width: int = _TITLE_WI
         labels.append(EMULATED)
     elif run.emulated:
         stack = "This machine, not emulated"
-    if run.too_noisy:
+    if was_noisy(run):
         labels.append("the machine was too noisy")
     if run.status != "complete":
         labels.append(f"incomplete: {run.status}")

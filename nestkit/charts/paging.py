@@ -21,6 +21,7 @@ from nestkit.charts.look import (
     origin_label,
     panel_title,
     plain,
+    was_noisy,
     with_text,
     workload_title,
 )
@@ -133,7 +134,7 @@ def _title(on: Run, off: Run, emulated: bool) -> str:
         lines += wrap(f"two machines: on {names[0]}, off {names[1]}", _TITLE_WIDTH)
     if origin_label(off) != origin_label(on):
         lines += wrap(f"off: {origin_label(off) or 'measured here'}", _TITLE_WIDTH)
-    if off.too_noisy and not on.too_noisy:
+    if was_noisy(off) and not was_noisy(on):
         lines.append("off: the machine was too noisy")
     if off.status != on.status:
         lines.append(f"off: {off.status}")

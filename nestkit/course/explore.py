@@ -82,6 +82,7 @@ class Explorer:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._found = find_runs()
+        self._filling = False
         self.figure: Figure | None = None
         self.runs = w.SelectMultiple(description="Runs", rows=5, layout=_WIDE)
         self.layers = w.SelectMultiple(description="Layers", rows=5, layout=_NARROW)
@@ -152,6 +153,8 @@ class Explorer:
     def draw(self) -> None:
         """Show what is chosen now; a problem is shown, not raised."""
         with self._lock:
+            if self._filling:  # one drawing for all that changes together
+                return
             said = [markup.notice("warn", f"{name} was left out", str(error))
                     for name, error in self._found.broken]  # fmt: skip
             self.figure, self._picture.value, self._table.value = None, "", ""
@@ -211,14 +214,20 @@ class Explorer:
             self._message.value = markup.notice("fail", "It could not be saved", str(error))
 
     def _fill(self, before: Sequence[str] = ()) -> None:
+        self._filling = True
         labels = list(self._found.runs)
         self.runs.options = labels
         self.runs.value = tuple(label for label in before if label in labels) or tuple(labels[:1])
         self._fill_parts()
+        self._filling = False
 
     def _runs_changed(self) -> None:
         with self._lock:
+            if self._filling:
+                return
+            self._filling = True
             self._fill_parts()
+            self._filling = False
             self.draw()
 
     def _fill_parts(self) -> None:
