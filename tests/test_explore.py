@@ -57,6 +57,8 @@ def test_your_own_runs_stand_before_the_recorded_ones(hardware: Run) -> None:
     assert labels[0].startswith("yours · hardware")
     assert any(label.startswith("recorded · lab-depth2-tcg") for label in labels[1:])
     assert find_runs().runs[labels[0]] == hardware
+    keep_run(replace(hardware, run_id="later", origin="practice"))
+    assert next(iter(find_runs().runs)).endswith("· practice")
 
 
 @pytest.mark.parametrize("content", ["", "{}", '{"samples": []}', "\xff", "[" * 100_000])
@@ -198,6 +200,8 @@ def test_a_chart_for_one_run_says_so_when_two_are_chosen(hardware: Run, emulated
     bench = explore.explorer()
     choose(bench, "hardware", "emulated")
     assert bench.figure is not None
+    assert "First: yours · hardware" in bench.static_html()
+    assert "not comparable: one is emulated (TCG)" in bench.static_html()
     bench.chart.value = "Samples in time order"
     assert "this chart shows one run, and 2 are chosen" in bench.message
 

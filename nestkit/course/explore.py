@@ -261,10 +261,13 @@ class Explorer:
     def _machines(self, first: Run, second: Run) -> str:
         table = markup.Table(
             compare_machines(first, second),
-            caption=f"First: {self.runs.value[0]}. Second: {self.runs.value[1]}. "
-            "Ratio: the second's time per operation over the first's",
+            caption="Two machines: ratio is the second's time per operation over the first's",
         )
-        return markup.block(table._repr_html_())
+        names = "\n".join(
+            f"{place}: {label}"
+            for place, label in zip(("First", "Second"), self.runs.value, strict=True)
+        )
+        return markup.status(names) + markup.block(table._repr_html_())
 
     def static_html(self) -> str:
         """What is shown now, for pages that run no widgets."""

@@ -55,8 +55,9 @@ def find_runs() -> Found:
 def _label(whose: str, path: Path, run: Run) -> str:
     date = str(run.provenance.get("date_utc", ""))[:10]
     cpu = str(run.provenance.get("host_cpu", ""))
+    origin = "" if run.origin in ("measured", whose) else run.origin
     kind = "emulated" if run.emulated else ""
-    return " · ".join(filter(None, [whose, path.stem, date, cpu, kind]))
+    return " · ".join(filter(None, [whose, path.stem, date, cpu, origin, kind]))
 
 
 def part_of(run: Run, layers: Sequence[str], workloads: Sequence[str]) -> Run:
