@@ -222,6 +222,13 @@ def test_png_and_csv_are_saved_in_the_state_folder(state_dir: Path, hardware: Ru
     assert "Saved" in bench.message
 
 
+def test_a_run_file_puts_no_formula_into_a_spreadsheet(hardware: Run) -> None:
+    keep_run(replace(hardware, provenance={"host_cpu": "=HYPERLINK(1)"}))
+    text = explore.explorer().save_csv().read_text(encoding="utf-8")
+    assert ",'=HYPERLINK(1)," in text
+    assert ",=HYPERLINK" not in text
+
+
 def test_what_a_run_file_says_is_escaped(hardware: Run) -> None:
     evil = "<img src=x onerror=alert(1)>"
     keep_run(replace(hardware, origin="recorded", provenance={"host_cpu": evil}))

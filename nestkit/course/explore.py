@@ -20,7 +20,7 @@ from nestkit.benchmark import Run
 from nestkit.benchmark.published import published_figures
 from nestkit.course import markup
 from nestkit.course.outcome import problem_html
-from nestkit.course.runs import compare_machines, find_runs, part_of, safe_name
+from nestkit.course.runs import as_data, compare_machines, find_runs, part_of, safe_name
 from nestkit.errors import CourseError, NestkitError
 from nestkit.state import state_dir
 
@@ -197,7 +197,7 @@ class Explorer:
 
     def save_csv(self) -> Path:
         """Save :meth:`frame` beside the charts; the answer is where."""
-        frame, path = self.frame(), self._target("csv")
+        frame, path = self.frame().map(as_data), self._target("csv")
         frame.to_csv(path, index=False, lineterminator="\n")
         return path
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nestkit.benchmark import WORKLOADS, Interval, Run, median_interval
 from nestkit.benchmark.statistics import CONFIDENCE
@@ -58,6 +58,13 @@ def _label(whose: str, path: Path, run: Run) -> str:
     origin = "" if run.origin in ("measured", whose) else run.origin
     kind = "emulated" if run.emulated else ""
     return " · ".join(filter(None, [whose, path.stem, date, cpu, origin, kind]))
+
+
+def as_data(value: Any) -> Any:
+    """A text that a spreadsheet would take for a formula, as text."""
+    return (
+        f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@")) else value
+    )
 
 
 def part_of(run: Run, layers: Sequence[str], workloads: Sequence[str]) -> Run:
