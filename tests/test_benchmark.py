@@ -60,6 +60,8 @@ def test_the_order_is_random_and_seeded() -> None:
     assert order(2) != first
     rounds = {tuple(first[i : i + 18]) for i in range(0, len(first), 18)}
     assert len(rounds) > 5
+    workloads = {tuple(w for w, _ in first[i : i + 18 : 3]) for i in range(0, len(first), 18)}
+    assert len(workloads) > 5, "the workloads take turns too, not only the layers"
     firsts = Counter(layer for (_, layer) in first[::3])
     assert set(firsts) == {"L0", "L1", "L2"}
 
