@@ -254,6 +254,19 @@ def test_runs_that_are_not_a_pair_are_refused(emulated: Run, hardware: Run) -> N
         charts.nested_paging(on, with_paging(emulated, "off"))
 
 
+def test_too_few_rounds_claim_nothing_and_are_no_equality(hardware: Run) -> None:
+    few = replace(
+        with_paging(hardware, "on"),
+        samples=tuple(s for s in hardware.samples if s.round <= 5),
+        status="cancelled",
+    )
+    off = replace(with_paging(hardware, "off", 3.0), status="cancelled")
+    figure = charts.nested_paging(few, off)
+    assert "too few rounds" in words(figure)
+    assert "no measurable" not in words(figure)
+    assert "incomplete: cancelled, off, incomplete: cancelled" in charts.alt_text(figure)
+
+
 def test_two_machines_are_named(hardware: Run) -> None:
     on = replace(with_paging(hardware, "on"), provenance={"host_cpu": "A"})
     off = replace(with_paging(hardware, "off"), provenance={"host_cpu": "B"})

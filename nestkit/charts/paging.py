@@ -53,12 +53,18 @@ class _Pair:
     @property
     def sure(self) -> bool:
         """True when the two intervals have no value in common: the runs share no rounds."""
-        enough = min(self.on_interval.coverage, self.off_interval.coverage) >= CONFIDENCE
-        return enough and self.on_interval.disjoint(self.off_interval)
+        return self.enough and self.on_interval.disjoint(self.off_interval)
+
+    @property
+    def enough(self) -> bool:
+        """True when both have the rounds that the confidence needs."""
+        return min(self.on_interval.coverage, self.off_interval.coverage) >= CONFIDENCE
 
     @property
     def words(self) -> str:
         """What switching it off does."""
+        if not self.enough:
+            return "too few rounds"
         if not self.sure:
             return "no measurable difference"
         return f"{format_ratio(self.times)} the slowdown when off"
@@ -131,14 +137,14 @@ def _title(on: Run, off: Run, emulated: bool) -> str:
     cpus = [str(run.provenance.get("host_cpu", "")) for run in (on, off)]
     if cpus[0] != cpus[1]:
         names = [cpu or "unknown" for cpu in cpus]
-        lines += wrap(f"two machines: on {names[0]}, off {names[1]}", _TITLE_WIDTH)
+        lines.append(f"two machines: on {names[0]}, off {names[1]}")
     if origin_label(off) != origin_label(on):
-        lines += wrap(f"off: {origin_label(off) or 'measured here'}", _TITLE_WIDTH)
+        lines.append(f"off: {origin_label(off) or 'measured here'}")
     if was_noisy(off) and not was_noisy(on):
         lines.append("off: the machine was too noisy")
-    if off.status != on.status:
-        lines.append(f"off: {off.status}")
-    return "\n".join(lines)
+    if off.status != "complete":
+        lines.append(f"off, incomplete: {off.status}")
+    return " ·\n".join([lines[0], *("\n".join(wrap(x, _TITLE_WIDTH)) for x in lines[1:])])
 
 
 def _draw(axes: Axes, pairs: Sequence[_Pair], title: str) -> None:
