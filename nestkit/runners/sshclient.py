@@ -7,6 +7,7 @@ process ends, the pipe closes, sshd passes that on, and the remote side ends wha
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import re
@@ -143,6 +144,7 @@ class SshClient:
         if self._folder is None:
             # a socket's path may have some hundred characters: the system's own folder is short
             self._folder = Path(tempfile.mkdtemp(prefix="nestkit-ssh-"))
+            atexit.register(self.close)
             (self._folder / "config").write_text(self._config, encoding="utf-8")
         socket = ["-S", str(self._folder / "s")] if _MULTIPLEX else []
         return [program, "-F", str(self._folder / "config"), "-T", *socket, *self._options, *more]
@@ -251,6 +253,7 @@ class SshClient:
     def close(self) -> None:
         """End the connection. Safe to call twice."""
         self._closed = True
+        atexit.unregister(self.close)
         self._end_master()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
