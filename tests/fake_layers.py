@@ -14,14 +14,23 @@ from pathlib import Path
 from nestkit.runners.base import ExecResult, LayerFacts
 
 DATA = Path(__file__).parent / "data"
-NATIVE_NS = {"arithmetic": 750_000.0, "exit": 130.0, "disk-read": 100_000.0}
+NATIVE_NS = {
+    "arithmetic": 750_000.0, "system-call": 220.0, "exit": 130.0, "first-touch": 500.0,
+    "second-touch": 4.0, "memory-latency": 90.0, "memory-bandwidth": 1e5, "wake-up": 2_000.0,
+    "wake-up-across": 9_000.0, "disk-read": 100_000.0, "disk-read-32": 5_000.0,
+    "disk-write": 120_000.0, "disk-write-32": 6_000.0,
+}  # fmt: skip
+PROBES = {
+    ("exit",): "exit", ("syscall",): "system-call", ("memory",): "memory-latency",
+    ("touch", "first"): "first-touch", ("touch", "second"): "second-touch",
+    ("wakeup", "same"): "wake-up", ("wakeup", "across"): "wake-up-across",
+}  # fmt: skip
 HASH = "a" * 64
 RTT_S = 0.001
 
 SYSBENCH = """sysbench 1.0.20 (using system LuaJIT 2.1.0-beta3)
 
-CPU speed:
-    events per second: {rate:.4f}
+{figure}
 
 General statistics:
     total time:                          {elapsed:.4f}s
@@ -113,25 +122,36 @@ class FakeLayer:
             up = self._guest_time()
             return 0, f"cpu  {total - stolen} 0 0 0 0 0 0 {stolen} 0 0\n{up:.2f} 1.00\n", ""
         if name == "sysbench":
-            events = int(next(a for a in argv if a.startswith("--events=")).partition("=")[2])
-            ns = self._time("arithmetic")
+            words = dict(word.split("=") for word in argv if word.startswith("--"))
+            if argv[1] == "cpu":
+                events = int(words["--events"])
+                ns = self._time("arithmetic")
+                figure = f"CPU speed:\n    events per second: {1e9 / ns:.4f}"
+            else:
+                events = int(words["--memory-total-size"].removesuffix("M"))
+                ns = self._time("memory-bandwidth")
+                figure = f"{events}.00 MiB transferred ({1e9 / ns:.2f} MiB/sec)"
             elapsed = events * ns * self.short / 1e9
             self._pass(elapsed)
-            text = SYSBENCH.format(rate=1e9 / ns, elapsed=max(elapsed, 1e-4), events=events)
+            text = SYSBENCH.format(figure=figure, elapsed=max(elapsed, 1e-4), events=events)
             return 0, text, ""
         if name == "nestkit-probe":
-            ns = self._time("exit")
-            seconds = float(argv[3]) * self.short
+            ns = self._time(PROBES[tuple(argv[1:-2])])
+            seconds = float(argv[-1]) * self.short
             self._pass(seconds)
-            return 0, f"ops {max(1, round(seconds * 1e9 / ns))}\nns_per_op {ns:.3f}\n", ""
+            ops = max(1, round(seconds * 1e9 / ns))
+            return 0, f"guest_s {ops * ns / 1e9 + 1e-6:.6f}\nops {ops}\nns_per_op {ns:.3f}\n", ""
         if name == "fio":
-            ns = self._time("disk-read")
-            text = next(a for a in argv if a.startswith("--runtime=")).partition("=")[2]
-            seconds = float(text.removesuffix("ms")) / 1000 * self.short
+            words = dict(word.split("=") for word in argv if "=" in word)
+            side = words["--rw"].removeprefix("rand")
+            depth = "" if words["--iodepth"] == "1" else f"-{words['--iodepth']}"
+            ns = self._time(f"disk-{side}{depth}")
+            seconds = float(words["--runtime"].removesuffix("ms")) / 1000 * self.short
             self._pass(seconds)
-            read = {"iops": 1e9 / ns, "total_ios": round(seconds * 1e9 / ns) or 1,
+            done = {"iops": 1e9 / ns, "total_ios": round(seconds * 1e9 / ns) or 1,
                     "runtime": round(seconds * 1000) or 1}  # fmt: skip
-            return 0, json.dumps({"jobs": [{"error": 0, "read": read}]}), ""
+            job = {"error": 0, side: done, "usr_cpu": 1.5, "sys_cpu": 6.0}
+            return 0, json.dumps({"jobs": [job]}), ""
         return 127, "", f"{name}: not found\n"
 
     def _time(self, workload: str) -> float:

@@ -13,8 +13,12 @@ from hypothesis import strategies as st
 from nestkit.benchmark.parsers import (
     Reading,
     parse_fio_read,
+    parse_fio_write,
+    parse_iperf3,
+    parse_perf_bench,
     parse_probe,
     parse_sysbench_cpu,
+    parse_sysbench_memory,
     shorten,
 )
 from nestkit.errors import RunError
@@ -24,15 +28,21 @@ REAL: dict[str, tuple[Callable[[str], Reading], str]] = {
     path.name: (parse, path.read_text(encoding="utf-8"))
     for pattern, parse in (
         ("sysbench-cpu-*.txt", parse_sysbench_cpu),
-        ("fio-*-randread.json", parse_fio_read),
-        ("probe-exit*.txt", parse_probe),
+        ("sysbench-memory-*.txt", parse_sysbench_memory),
+        ("fio-*-randread*.json", parse_fio_read),
+        ("fio-*-randwrite*.json", parse_fio_write),
+        ("probe-*.txt", parse_probe),
+        ("iperf3-*.json", parse_iperf3),
+        ("perf-bench-*.txt", parse_perf_bench),
     )
     for path in sorted(DATA.glob(pattern))
 }
 
 
 def test_there_is_a_real_output_of_every_tool() -> None:
-    assert {name.split("-")[0] for name in REAL} == {"sysbench", "fio", "probe"}
+    assert {name.split("-")[0] for name in REAL} == {
+        "sysbench", "fio", "probe", "iperf3", "perf",
+    }  # fmt: skip
 
 
 def test_sysbench_is_read_as_it_prints() -> None:
@@ -50,6 +60,59 @@ def test_fio_is_read_as_it_prints() -> None:
     assert reading.operations / reading.elapsed_s == pytest.approx(reading.value, rel=0.01)
 
 
+def test_sysbench_memory_is_read_as_it_prints() -> None:
+    parse, text = REAL["sysbench-memory-1.0.20.txt"]
+    reading = parse(text)
+    assert reading.operations == 2000
+    assert reading.value == pytest.approx(reading.operations / reading.elapsed_s, rel=0.05)
+
+
+@pytest.mark.parametrize("mode", ["read", "write"])
+def test_fio_says_how_much_cpu_its_requests_took(mode: str) -> None:
+    parse, text = REAL[f"fio-3.33-rand{mode}-32.json"]
+    job = json.loads(text)["jobs"][0]
+    reading = parse(text)
+    assert reading.value == job[mode]["iops"]
+    assert reading.cpu_percent == job["usr_cpu"] + job["sys_cpu"]
+    assert reading.cpu_percent > 0
+    del job["sys_cpu"]
+    assert parse(json.dumps({"jobs": [job]})).cpu_percent is None
+
+
+def test_iperf3_is_read_as_it_prints() -> None:
+    parse, text = REAL["iperf3-3.12.json"]
+    end = json.loads(text)["end"]
+    reading = parse(text)
+    assert reading.value == end["sum_received"]["bits_per_second"]
+    assert reading.value == pytest.approx(reading.operations * 8 / reading.elapsed_s, rel=0.01)
+    assert reading.cpu_percent == end["cpu_utilization_percent"]["host_total"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"error": "unable to connect to server: Connection refused"}', "{}", "[]", '{"end": 3}', "3",
+     '{"end": {"sum_received": {"bits_per_second": 0, "bytes": 1, "seconds": 1}}}'],
+)  # fmt: skip
+def test_iperf3_that_measured_nothing_is_an_error(text: str) -> None:
+    with pytest.raises(RunError) as caught:
+        parse_iperf3(text)
+    assert caught.value.remedy
+
+
+def test_perf_bench_is_read_as_it_prints() -> None:
+    parse, text = REAL["perf-bench-syscall-6.1.txt"]
+    reading = parse(text)
+    assert reading.operations == 300_000
+    assert reading.value == pytest.approx(reading.elapsed_s * 1e6 / reading.operations, rel=0.01)
+    with_commas = text.replace("300000", "300,000")
+    assert parse(with_commas) == reading
+
+
+def test_a_write_is_not_taken_for_a_read() -> None:
+    with pytest.raises(RunError):
+        parse_fio_read(REAL["fio-3.33-randwrite-32.json"][1])
+
+
 def test_fio_may_say_something_before_its_json() -> None:
     parse, text = REAL["fio-3.33-randread.json"]
     note = "note: both iodepth >= 1 and synchronous I/O engine are selected\n"
@@ -60,6 +123,13 @@ def test_the_probe_is_read_as_it_prints() -> None:
     reading = parse_probe("ops 29951\nns_per_op 6690.221\n")
     assert reading == Reading(value=6690.221, operations=29951, elapsed_s=29951 * 6690.221 / 1e9)
     assert parse_probe(REAL["probe-exit.txt"][1]).elapsed_s == pytest.approx(0.2, rel=0.05)
+
+
+def test_a_probe_that_contradicts_itself_is_an_error() -> None:
+    """The operations cannot have taken longer than the whole measurement did."""
+    assert parse_probe("guest_s 0.200500\nops 1000\nns_per_op 200000.000\n").elapsed_s == 0.2
+    with pytest.raises(RunError, match="contradicts itself"):
+        parse_probe("guest_s 0.100000\nops 1000\nns_per_op 200000.000\n")
 
 
 @pytest.mark.parametrize("name", REAL)
@@ -77,7 +147,7 @@ def test_an_output_cut_off_is_an_error_or_still_right(name: str, data: st.DataOb
         assert len(cut) > len(text) * 0.8
 
 
-@pytest.mark.parametrize("parse", [parse_sysbench_cpu, parse_fio_read, parse_probe])
+@pytest.mark.parametrize("parse", sorted({p for p, _ in REAL.values()}, key=repr))
 @given(text=st.text())
 @settings(deadline=None)
 def test_any_text_is_a_reading_or_a_run_error(parse: Callable[[str], Reading], text: str) -> None:

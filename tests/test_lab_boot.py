@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -58,7 +59,9 @@ def _left() -> tuple[list[int], list[str]]:
 
 
 @pytest.fixture
-def nothing_left(built):
+def nothing_left(built, tmp_path, monkeypatch):
+    # beside the lab that other tests of this module share, which has the machine's turn
+    monkeypatch.setenv("NESTKIT_LAB_QUEUE", str(tmp_path / "queue"))
     before = _left()
     yield
     deadline = time.monotonic() + 10
@@ -66,6 +69,7 @@ def nothing_left(built):
         time.sleep(0.1)
     rundir.sweep_all()
     assert _left() == before
+    assert lab.queue() == []
 
 
 def test_cpio_reads_the_archive_back(built, tmp_path):
@@ -120,6 +124,23 @@ def test_the_guests_clocks_keep_time(deep):
         assert (
             after.host_t0 - before.host_t1 - 0.05 <= guest <= after.host_t1 - before.host_t0 + 0.05
         )
+
+
+def test_nested_paging_can_be_switched_off(nothing_left):
+    with lab.up(depth=2, npt=False) as running:
+        outer, inner = running.runner(1), running.runner(2)
+        said = outer.run(
+            ["sh", "-c", "cat /sys/module/kvm_amd/parameters/npt "
+             "/sys/module/kvm_intel/parameters/ept 2>/dev/null"], timeout=60)  # fmt: skip
+        assert said.stdout.strip() == "N"
+        facts = inner.facts()
+        assert facts.extra["nested_paging"] == "off"
+        assert facts.stack.endswith("> KVM without nested paging")
+        assert "npt" not in inner.run(["cat", "/proc/cpuinfo"], timeout=60).stdout.split()
+
+
+def test_nested_paging_is_on_unless_it_is_switched_off(deep):
+    assert deep.runner(2).facts().extra["nested_paging"] == "on"
 
 
 @pytest.mark.parametrize("program", ["sysbench", "fio", "nestkit-probe"])
@@ -347,3 +368,61 @@ def test_a_damaged_image_is_found_before_it_is_booted(built, monkeypatch, tmp_pa
         file.write(b"\x55" * 16)
     with pytest.raises(ValueError, match=r"tools\.img is not the file that was built"):
         image.load(copy)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_depth_3_answers_within_forty_times_a_bare_l1_boot(built):
+    with lab.up(depth=3) as running:
+        print(f"\n{running.timings}")
+        guest = running.runner(3)
+        assert guest.run(["uname", "-n"], timeout=120).stdout == "L3\n"
+        facts = guest.facts()
+        assert facts.depth == 3
+        assert facts.stack == f"{running.acceleration.upper()} > KVM > KVM"
+        assert "KVMKVMKVM" in facts.hypervisor_leaves
+        assert running.timings["L3 answers"] <= 40 * running.timings["L1 boot"], running.timings
+
+
+def _sockets(folder: Path) -> list[str]:
+    lines = Path("/proc/net/unix").read_text().splitlines()
+    return [line for line in lines if str(folder) in line]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+def test_labs_that_come_and_go_or_are_killed_leave_nothing(built, tmp_path, monkeypatch):
+    """50 starts with NESTKIT_SOAK=1, else 12; every third is killed at a random moment."""
+    seed = int(os.environ.get("NESTKIT_SOAK_SEED", time.time_ns() % 10**6))
+    dice = random.Random(seed)
+    scratch = tmp_path / "tmp"
+    scratch.mkdir()
+    monkeypatch.setenv("NESTKIT_LAB_QUEUE", str(tmp_path / "queue"))
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    mounts = Path("/proc/self/mounts").read_text()
+    killed = 0
+    for index in range(50 if os.environ.get("NESTKIT_SOAK") == "1" else 12):
+        depth = 2 if index % 4 == 3 else 1
+        child = _start_child(str(depth))
+        what = f"start {index}, depth {depth}, seed {seed}"
+        if index % 3 == 2:
+            time.sleep(dice.uniform(0, 8 * depth))
+            child.kill()
+            killed += 1
+        else:
+            assert child.stdout is not None
+            assert child.stdout.readline() == "up\n", (what, child.communicate(timeout=30))
+            child.send_signal(signal.SIGINT)
+        child.communicate(timeout=60)
+        deadline = time.monotonic() + 10
+        while _left()[0] and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert _left()[0] == [], what
+        assert _sockets(cache_dir("lab")) == [], what
+    rundir.sweep_all()
+    assert lab.queue() == []
+    assert _left() == ([], [])
+    assert [p.name for p in (tmp_path / "queue").iterdir()] == ["door"]
+    assert list(scratch.iterdir()) == []
+    assert Path("/proc/self/mounts").read_text() == mounts
+    print(f"\n{index + 1} starts, {killed} killed, nothing left; seed {seed}")

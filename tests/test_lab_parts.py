@@ -19,7 +19,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nestkit.errors import DeadlineExceeded, LabError
-from nestkit.lab import accelerator, assemble, boot, elf, image, kernel, packages, rundir, session
+from nestkit.lab import (
+    accelerator,
+    assemble,
+    boot,
+    elf,
+    image,
+    kernel,
+    limits,
+    packages,
+    rundir,
+    session,
+)
 from nestkit.lab.channel import Channel, ChannelClosed, _request
 from nestkit.lab.cpio import Archive
 from nestkit.lab.machine import Console, disk_arguments, kernel_arguments, port_arguments
@@ -161,6 +172,11 @@ def test_the_frequency_is_given_only_where_it_was_measured():
     assert "tsc_early_khz=2445000" in kernel_arguments(1, tsc_khz=2445000)
 
 
+def test_only_inner_guests_skip_parts_of_their_start():
+    assert "initcall_blacklist" not in kernel_arguments(1)
+    assert "initcall_blacklist" in kernel_arguments(3)
+
+
 def test_a_console_keeps_the_end_of_a_flood():
     console = Console()
     for index in range(5000):
@@ -180,19 +196,16 @@ def test_a_depth_that_no_lab_has_is_refused_with_a_remedy(depth):
 
 
 def test_depth_2_takes_at_most_2_gib():
-    assert session.memory_plan(2, None)[0] <= 2048
-    outer, inner = session.memory_plan(2, 900)
+    assert limits.memory_plan(2, None)[0] <= 2048
+    outer, inner = limits.memory_plan(2, 900)
     assert outer == 900
     assert 256 <= inner < outer
 
 
-def test_too_little_memory_is_refused(monkeypatch):
+def test_too_little_memory_is_refused():
     with pytest.raises(LabError, match="too few") as caught:
-        session.memory_plan(2, 600)
+        limits.memory_plan(2, 600)
     assert "768 MiB" in caught.value.remedy
-    monkeypatch.setattr(session, "_available_mib", lambda: 300)
-    with pytest.raises(LabError, match="300 MiB free"):
-        session.memory_plan(2, None)
 
 
 # the channel, against an agent written in Python

@@ -22,7 +22,7 @@ from nestkit.runners.base import LayerFacts
 FRAME = [
     "run_id", "round", "order", "layer", "depth", "stack", "workload", "metric", "unit",
     "direction", "value", "guest_s", "host_s", "steal_frac", "canary_ns", "warmup", "valid",
-    "reason", "env_id",
+    "reason", "env_id", "cpu_percent",
 ]  # fmt: skip
 
 words = st.text(st.characters(codec="utf-8"), max_size=20)
@@ -48,6 +48,7 @@ samples = st.builds(
     valid=st.booleans(),
     reason=words,
     env_id=words,
+    cpu_percent=st.none() | st.floats(0, 800),
 )
 unknown = st.builds(Unknown, words)
 layers = st.builds(
@@ -117,7 +118,7 @@ def test_no_overhead_is_stored(run: Run, tmp_path: Path) -> None:
 
 def test_the_file_names_the_acceleration_of_each_layer(run: Run, tmp_path: Path) -> None:
     data = json.loads(run.save(tmp_path / "run.json").read_text(encoding="utf-8"))
-    assert data["schema"] == 1
+    assert data["schema"] == 2
     assert data["acceleration"] == {f.layer: f.acceleration for f in run.layers}
 
 
@@ -167,11 +168,30 @@ def test_a_file_laid_out_anew_is_the_same_run(run: Run, tmp_path: Path) -> None:
 
 def test_a_newer_schema_is_refused_with_the_way_out(run: Run, tmp_path: Path) -> None:
     path = run.save(tmp_path / "run.json")
-    data = json.loads(path.read_text(encoding="utf-8")) | {"schema": 2}
+    data = json.loads(path.read_text(encoding="utf-8")) | {"schema": 3}
     path.write_text(json.dumps(data), encoding="utf-8")
-    with pytest.raises(RunError, match="schema 2") as caught:
+    with pytest.raises(RunError, match="schema 3") as caught:
         Run.load(path)
     assert "upgrade" in caught.value.remedy
+
+
+def test_a_file_of_schema_1_is_read_and_written_as_it_was(run: Run, tmp_path: Path) -> None:
+    """Schema 1 had no cpu_percent; what was recorded under it must not change."""
+    plain = tuple(replace(sample, cpu_percent=None) for sample in run.samples)
+    old = replace(run, schema=1, samples=plain)
+    path = old.save(tmp_path / "old.json")
+    assert "cpu_percent" not in path.read_text(encoding="utf-8")
+    assert Run.load(path) == old
+    assert Run.load(path).save(tmp_path / "again.json").read_bytes() == path.read_bytes()
+    data = old.to_json() | {"schema": 2}
+    with pytest.raises(RunError, match="columns"):
+        Run.from_json(data)
+
+
+@pytest.mark.parametrize("schema", [0, -1, True, 1.0, "1", None])
+def test_what_is_no_schema_is_refused(run: Run, schema: object) -> None:
+    with pytest.raises(RunError, match="schema"):
+        Run.from_json(run.to_json() | {"schema": schema})
 
 
 @pytest.mark.parametrize(
@@ -206,6 +226,7 @@ def test_a_folder_that_is_not_there_is_named(run: Run, tmp_path: Path) -> None:
     [
         ("value", 0), ("value", -1), ("value", "7"), ("value", None), ("value", True),
         ("round", 1.5), ("layer", 1), ("warmup", 0), ("direction", "up"), ("steal_frac", None),
+        ("cpu_percent", -1), ("cpu_percent", "7"), ("cpu_percent", float("nan")),
     ],
 )  # fmt: skip
 def test_a_row_without_a_checksum_is_still_checked(run: Run, column: str, bad: object) -> None:

@@ -56,4 +56,5 @@ def test_exits_are_what_nesting_costs() -> None:
     assert cheap is not None
     assert dear.median >= 5 * cheap.median
     assert dear.disjoint(cheap)
-    assert {s.workload for s in run.counted} == set(WORKLOADS)
+    assert {s.workload for s in run.counted} == set(run.workloads)
+    assert set(run.workloads) <= set(WORKLOADS)

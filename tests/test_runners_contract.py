@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from ssh_server import ssh_server
 
 from nestkit import lab
 from nestkit.errors import DeadlineExceeded, LabError, NestkitError, NotFound
@@ -25,9 +26,18 @@ def running():
         yield lab_of_one
 
 
+@pytest.fixture(scope="module")
+def over_ssh(tmp_path_factory):
+    with ssh_server(tmp_path_factory.mktemp("ssh")) as server:
+        runner = server.runner()
+        yield runner
+        runner.close()
+
+
 @pytest.fixture(
     params=[
         "local",
+        pytest.param("ssh", marks=pytest.mark.peer),
         pytest.param("lab L0", marks=[pytest.mark.lab, pytest.mark.timeout(600)]),
         pytest.param("lab L1", marks=[pytest.mark.lab, pytest.mark.timeout(600)]),
     ]
@@ -35,6 +45,8 @@ def running():
 def runner(request):
     if request.param == "local":
         yield LocalRunner()
+    elif request.param == "ssh":
+        yield request.getfixturevalue("over_ssh")
     else:
         yield request.getfixturevalue("running").runner(int(request.param[-1]))
 

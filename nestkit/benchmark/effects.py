@@ -119,7 +119,8 @@ def _effect(run: Run, workload: str, layer: LayerFacts, baseline: LayerFacts) ->
     if layer.emulated:
         notes.append("emulated (TCG)")
     notes += sorted({s.reason for s in rows if not s.valid})
-    if workload in run.incomplete:
+    left_out = any(note.startswith(f"{workload} was not measured: ") for note in run.notes)
+    if workload in run.incomplete and not left_out:
         notes.append(f"incomplete: {len(rows)} of {run.rounds} rounds")
     if interval and _is_disk(workload) and _too_fast(interval, layer, baseline):
         notes.append(CACHE_WARNING)
@@ -153,6 +154,8 @@ def _is_disk(workload: str) -> bool:
 
 def _too_fast(interval: Interval, layer: LayerFacts, baseline: LayerFacts) -> bool:
     """A disk cannot be faster further in: the interval says it is."""
+    if layer.depth == baseline.depth:
+        return False
     return interval.high < 1 if layer.depth > baseline.depth else interval.low > 1
 
 

@@ -36,12 +36,22 @@ class MeasuredLayer:
         """Seconds that one command may take beside its sample."""
         return TIMEOUT_S * (1 + self.facts.depth)
 
+    @property
+    def cpus(self) -> int:
+        """CPUs that programs may use here; 1 where that is not known."""
+        used = self.facts.extra.get("cpus_used", "")
+        count = self.facts.cpu_count
+        return int(used) if used.isdigit() else count if isinstance(count, int) else 1
+
     def lacks(self, workload: Workload) -> list[str]:
         """What the workload needs and this layer does not have, in words."""
         lacking = [need for need in workload.needs if not self.facts.extra.get(need)]
         if workload.program not in self.hashes:
             lacking.append(workload.program)
-        return [f"{self.name} has no {thing}" for thing in lacking]
+        texts = [f"{self.name} has no {thing}" for thing in lacking]
+        if self.cpus < workload.needs_cpus:
+            texts.append(f"{self.name} has {self.cpus} CPU, not {workload.needs_cpus}")
+        return texts
 
     def execute(self, workload: Workload, operations: int, seconds: float) -> Reading:
         """Run the workload's program once and read what it says.

@@ -1,7 +1,7 @@
 """What the tools print, read strictly: a parse error is an error, never a zero or a NaN.
 
-Shapes seen: sysbench 1.0.20 (text), fio 3.x (JSON, sometimes after notes in plain text), and the
-lab's own probe (lines of a key and a value).
+Shapes seen: sysbench 1.0.20 (text), fio 3.33 (JSON, sometimes after notes in plain text), the
+lab's own probe (lines of a key and a value), iperf3 3.12 (JSON) and perf bench 6.1 (text).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 from nestkit.errors import RunError
 
 _SHOWN = 160  # characters of an offending text that a message repeats
+_CONTRADICTION = 0.01  # of the whole time: rounding is far below, a wrong count far above
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,7 @@ class Reading:
     value: float  # in the workload's unit
     operations: int
     elapsed_s: float  # by the layer's own clock, without the tool's start
+    cpu_percent: float | None = None  # of one CPU, user and system, where the tool says it
 
 
 def shorten(text: str) -> str:
@@ -54,6 +56,13 @@ def _positive(tool: str, name: str, raw: object, text: str) -> float:
     return value
 
 
+def _share(raw: object) -> float | None:
+    """A percentage of one CPU, where it is one: a figure beside the figure, not the figure."""
+    if isinstance(raw, (int, float)) and isfinite(raw) and raw >= 0:
+        return float(raw)
+    return None
+
+
 def _field(tool: str, pattern: str, name: str, text: str) -> float:
     found = re.findall(pattern, text, flags=re.MULTILINE)
     if len(found) != 1:
@@ -61,27 +70,49 @@ def _field(tool: str, pattern: str, name: str, text: str) -> float:
     return _positive(tool, name, found[0], text)
 
 
-def parse_sysbench_cpu(text: str) -> Reading:
-    """``sysbench cpu``: events per second."""
+def _sysbench_times(text: str) -> tuple[int, float]:
+    """Number of events, and seconds."""
     tool = "sysbench"
-    value = _field(tool, r"^\s*events per second:\s+([\d.]+)\s*$", "events per second", text)
     events = _field(
         tool, r"^\s*total number of events:\s+(\d+)\s*$", "total number of events", text
     )
     elapsed = _field(tool, r"^\s*total time:\s+([\d.]+)s\s*$", "total time", text)
     if not text.rstrip().splitlines()[-1].strip().startswith("execution time"):
         raise _unreadable(tool, "is cut off", text)
-    return Reading(value=value, operations=int(events), elapsed_s=elapsed)
+    return int(events), elapsed
+
+
+def parse_sysbench_cpu(text: str) -> Reading:
+    """``sysbench cpu``: events per second."""
+    value = _field("sysbench", r"^\s*events per second:\s+([\d.]+)\s*$", "events per second", text)
+    events, elapsed = _sysbench_times(text)
+    return Reading(value=value, operations=events, elapsed_s=elapsed)
+
+
+def parse_sysbench_memory(text: str) -> Reading:
+    """``sysbench memory``: MiB per second."""
+    pattern = r"^\s*[\d.]+ MiB transferred \(([\d.]+) MiB/sec\)\s*$"
+    value = _field("sysbench", pattern, "MiB/sec", text)
+    events, elapsed = _sysbench_times(text)
+    return Reading(value=value, operations=events, elapsed_s=elapsed)
 
 
 def parse_probe(text: str) -> Reading:
-    """The lab's probe: ``ops N`` and ``ns_per_op X``."""
+    """The lab's probe: ``guest_s S``, ``ops N`` and ``ns_per_op X``.
+
+    Recordings of an older probe have no ``guest_s``.
+    """
     tool = "nestkit-probe"
     operations = _field(tool, r"^ops\s+(\d+)$", "ops", text)
     value = _field(tool, r"^ns_per_op\s+(\d+(?:\.\d+)?)$", "ns_per_op", text)
     if not text.endswith("\n"):
         raise _unreadable(tool, "is cut off", text)
-    return Reading(value=value, operations=int(operations), elapsed_s=operations * value / 1e9)
+    elapsed = operations * value / 1e9
+    if "guest_s" in text:
+        whole = _field(tool, r"^guest_s\s+(\d+(?:\.\d+)?)$", "guest_s", text)
+        if elapsed > whole * (1 + _CONTRADICTION):
+            raise _unreadable(tool, f"contradicts itself ({elapsed:.3g} s in {whole:.3g} s)", text)
+    return Reading(value=value, operations=int(operations), elapsed_s=elapsed)
 
 
 def _fio_job(text: str) -> Mapping[str, Any]:
@@ -101,12 +132,66 @@ def _fio_job(text: str) -> Mapping[str, Any]:
     return job
 
 
+def _fio(text: str, name: str) -> Reading:
+    job = _fio_job(text)
+    side = job.get(name)
+    if not isinstance(side, dict):
+        raise _unreadable("fio", f"has no {name} side", text)
+    operations = _positive("fio", f"{name}.total_ios", side.get("total_ios"), text)
+    value = _positive("fio", f"{name}.iops", side.get("iops"), text)
+    elapsed_ms = _positive("fio", f"{name}.runtime", side.get("runtime"), text)
+    shares = [job.get("usr_cpu"), job.get("sys_cpu")]
+    cpu = [share for share in map(_share, shares) if share is not None]
+    return Reading(
+        value=value,
+        operations=int(operations),
+        elapsed_s=elapsed_ms / 1e3,
+        cpu_percent=sum(cpu) if len(cpu) == len(shares) else None,
+    )
+
+
 def parse_fio_read(text: str) -> Reading:
     """``fio --rw=randread --output-format=json``: reads per second."""
-    side = _fio_job(text).get("read")
-    if not isinstance(side, dict):
-        raise _unreadable("fio", "has no read side", text)
-    operations = _positive("fio", "read.total_ios", side.get("total_ios"), text)
-    value = _positive("fio", "read.iops", side.get("iops"), text)
-    elapsed_ms = _positive("fio", "read.runtime", side.get("runtime"), text)
-    return Reading(value=value, operations=int(operations), elapsed_s=elapsed_ms / 1e3)
+    return _fio(text, "read")
+
+
+def parse_fio_write(text: str) -> Reading:
+    """``fio --rw=randwrite --output-format=json``: writes per second."""
+    return _fio(text, "write")
+
+
+def parse_iperf3(text: str) -> Reading:
+    """``iperf3 -c HOST -J``: bits per second received; operations are bytes."""
+    tool = "iperf3"
+    try:
+        data = json.loads(text)
+        said = data.get("error")
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise _unreadable(tool, "is not iperf3's JSON", text) from error
+    if said:
+        raise RunError(
+            f"iperf3 ended with {shorten(str(said))!r}",
+            remedy="start `iperf3 -s` in the layer outside, and check that it can be reached",
+        )
+    end = data.get("end")
+    received = end.get("sum_received") if isinstance(end, dict) else None
+    if not isinstance(received, dict):
+        raise _unreadable(tool, "has no end.sum_received", text)
+    cpu = end.get("cpu_utilization_percent")
+    share = cpu.get("host_total") if isinstance(cpu, dict) else None
+    return Reading(
+        value=_positive(tool, "bits_per_second", received.get("bits_per_second"), text),
+        operations=int(_positive(tool, "bytes", received.get("bytes"), text)),
+        elapsed_s=_positive(tool, "seconds", received.get("seconds"), text),
+        cpu_percent=_share(share),
+    )
+
+
+def parse_perf_bench(text: str) -> Reading:
+    """``perf bench syscall basic``: microseconds per call."""
+    tool = "perf bench"
+    count = _field(tool, r"^# Executed (\d+) \w+\(\) calls$", "calls", text.replace(",", ""))
+    elapsed = _field(tool, r"^\s*Total time:\s+([\d.]+) \[sec\]$", "Total time", text)
+    value = _field(tool, r"^\s*([\d.]+) usecs/op$", "usecs/op", text)
+    _field(tool, r"^\s*([\d.]+) ops/sec$", "ops/sec", text.replace(",", ""))
+    return Reading(value=value, operations=int(count), elapsed_s=elapsed)

@@ -112,4 +112,6 @@ def run_notes(layers: Sequence[LayerFacts]) -> list[str]:
     if len(set(counts.values())) > 1:
         shown = ", ".join(f"{layer} {count}" for layer, count in counts.items())
         notes.append(f"CPUs differ between layers: {shown}")
+    # a layer that is not what the way to it says: kept with the figures it speaks against
+    notes += [f.extra["contradiction"] for f in layers if "contradiction" in f.extra]
     return [shorten(note) for note in notes]

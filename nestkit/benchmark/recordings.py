@@ -10,6 +10,7 @@ from typing import Any
 from nestkit.benchmark.control import Cancel, Progress
 from nestkit.benchmark.rounds import run
 from nestkit.benchmark.runfile import Run
+from nestkit.benchmark.samples import sample_to_json
 from nestkit.errors import RunError
 from nestkit.runners.base import Runner
 from nestkit.runners.replay import Recorder, Recording
@@ -26,6 +27,8 @@ def record(layers: Sequence[Runner], suite: str = "quick", **options: Any) -> tu
         "seed": taken.seed,
         "workloads": list(taken.workloads),
         "provenance": dict(taken.provenance),
+        "run_schema": taken.schema,
+        "sample_s": taken.provenance["sample_s"],
     }
     return taken, Recording.of(recorders, about)
 
@@ -49,18 +52,23 @@ def replay(
             rounds=about["rounds"],
             seed=about["seed"],
             workloads=about["workloads"],
+            sample_s=about.get("sample_s"),
             progress=progress,
             cancel=cancel,
         )
         run_id, provenance = str(about["run_id"]), dict(about["provenance"])
+        schema = about.get("run_schema", 1)
     except (KeyError, TypeError) as error:
         raise RunError(
             f"{path} does not say what was run: {error}",
             remedy="record it again with nk.benchmark.record(layers)",
         ) from error
-    return changed(
-        played,
-        run_id=run_id,
-        provenance=provenance,
-        samples=tuple(changed(sample, run_id=run_id) for sample in played.samples),
-    )
+    data = played.to_json() | {
+        "run_id": run_id,
+        "provenance": provenance,
+        "samples": [
+            sample_to_json(changed(sample, run_id=run_id), schema) for sample in played.samples
+        ],
+        "schema": schema,
+    }
+    return Run.from_json(data, source=str(path))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import ceil
 from typing import Final
 
@@ -13,6 +13,7 @@ from nestkit.benchmark import hygiene
 from nestkit.benchmark.control import Cancel, Control, Progress, Stop
 from nestkit.benchmark.layers import MeasuredLayer
 from nestkit.benchmark.parsers import Reading
+from nestkit.benchmark.planning import Plan, make_plan
 from nestkit.benchmark.provenance import (
     base_is_virtual,
     describe,
@@ -24,13 +25,7 @@ from nestkit.benchmark.provenance import (
 )
 from nestkit.benchmark.runfile import Run, Status
 from nestkit.benchmark.samples import Sample
-from nestkit.benchmark.workloads import (
-    WORKLOADS,
-    Suite,
-    Workload,
-    find_suite,
-    find_workload,
-)
+from nestkit.benchmark.workloads import WORKLOADS, Workload
 from nestkit.errors import NestkitError, RunError
 from nestkit.runners.base import Runner
 
@@ -50,17 +45,6 @@ class RunCutShort(RunError):
         self.partial = partial
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Plan:
-    """What is to be taken."""
-
-    suite: Suite
-    workloads: tuple[Workload, ...]
-    rounds: int
-    seed: int
-    insist: bool  # the workloads were asked for by name: none is left out
-
-
 def run(
     layers: Sequence[Runner],
     suite: str = "quick",
@@ -71,6 +55,7 @@ def run(
     progress: Progress | None = None,
     cancel: Cancel | None = None,
     time_budget_s: float | None = None,
+    sample_s: float | None = None,
 ) -> Run:
     """Measure what each layer costs.
 
@@ -83,9 +68,9 @@ def run(
         Runners, one a layer, as in ``lab.layers``.
     suite
         "quick" (10 rounds of 0.3 s samples) or "full" (30 rounds of 0.5 s samples).
-    rounds, workloads
-        Others than the suite's. What a layer has no tool or disk for is left out with a note,
-        unless it was asked for here.
+    rounds, workloads, sample_s
+        Others than the suite's; samples last at least 0.1 s. What a layer has no tool, disk or
+        second CPU for is left out with a note, unless it was asked for here.
     seed
         Of the order; drawn and kept in the run where none is given.
     progress
@@ -102,26 +87,13 @@ def run(
         If there is nothing to measure, or a layer lacks the tool of a workload asked for by
         name; :class:`RunCutShort`, with the samples so far, if something fails in the middle.
     """
-    found = find_suite(suite)
-    names = found.workloads if workloads is None else tuple(workloads)
-    chosen = tuple(find_workload(name) for name in dict.fromkeys(names))
-    count = found.rounds if rounds is None else rounds
-    if not layers or not chosen:
+    if not layers:
         raise RunError(
-            "there is nothing to measure: no layers or no workloads",
-            remedy="pass the layers of a lab, `lab.layers`, and at least one workload",
+            "there is nothing to measure: no layers", remedy="pass the layers of a lab, lab.layers"
         )
-    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-        raise RunError(f"{count!r} rounds cannot be run", remedy="use a whole number from 1 on")
     if time_budget_s is not None and not time_budget_s > 0:
         raise RunError(f"a time budget of {time_budget_s!r} s is none", remedy="use seconds > 0")
-    plan = _Plan(
-        suite=found,
-        workloads=chosen,
-        rounds=count,
-        seed=random.SystemRandom().getrandbits(32) if seed is None else seed,
-        insist=workloads is not None,
-    )
+    plan = make_plan(suite, rounds=rounds, seed=seed, workloads=workloads, sample_s=sample_s)
     deadline = None if time_budget_s is None else time.monotonic() + time_budget_s
     control = Control(progress=progress, cancel=cancel, deadline=deadline)
     return _Session(layers, plan, control).take()
@@ -130,7 +102,7 @@ def run(
 class _Session:
     """One run being taken."""
 
-    def __init__(self, layers: Sequence[Runner], plan: _Plan, control: Control) -> None:
+    def __init__(self, layers: Sequence[Runner], plan: Plan, control: Control) -> None:
         self.layers = [MeasuredLayer(runner, runner.facts()) for runner in layers]
         names = [layer.name for layer in self.layers]
         if len(set(names)) < len(names):
@@ -145,7 +117,7 @@ class _Session:
         self.samples: list[Sample] = []
         self.notes: list[str] = run_notes([layer.facts for layer in self.layers])
         self.provenance = describe(
-            sample_s=plan.suite.sample_s, base_is_virtual=base_is_virtual(self.base.facts)
+            sample_s=plan.sample_s, base_is_virtual=base_is_virtual(self.base.facts)
         )
         stamp = self.provenance["date_utc"].replace("-", "").replace(":", "")
         self.run_id = f"{stamp}-{plan.seed & 0xFFFFFFFF:08x}"
@@ -199,7 +171,7 @@ class _Session:
             )
 
     def warm_up(self) -> None:
-        seconds = self.plan.suite.sample_s
+        seconds = self.plan.sample_s
         self.canary_operations = self.base.calibrate(CANARY, CANARY_S)
         for workload in self.active:
             for layer in self.layers:
@@ -261,7 +233,7 @@ class _Session:
         below = self.base.look() if self.base is not layer else None
         before = layer.look()
         operations = layer.operations[workload.name]
-        reading = layer.execute(workload, operations, self.plan.suite.sample_s)
+        reading = layer.execute(workload, operations, self.plan.sample_s)
         span = hygiene.Span(before, layer.look())
         spans = [span] if below is None else [span, hygiene.Span(below, self.base.look())]
         flags = hygiene.sample_flags(spans, layer.clock.error(span), reading.elapsed_s)
@@ -287,6 +259,7 @@ class _Session:
                 valid=True,
                 reason="; ".join(flags),
                 env_id=layer.env_id,
+                cpu_percent=reading.cpu_percent,
             )
         )
         self.cost_s[workload.name, facts.layer] = time.monotonic() - started
@@ -300,7 +273,7 @@ class _Session:
 
     def eta_s(self) -> float:
         """Seconds left: by each sample's own cost where it was taken, by a guess where not."""
-        guess = self.plan.suite.sample_s + _OVERHEAD_S
+        guess = self.plan.sample_s + _OVERHEAD_S
         a_round = CANARY_S + sum(
             self.cost_s.get((w.name, layer.name), guess * (1 + layer.facts.depth))
             for w in self.active

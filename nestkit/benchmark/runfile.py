@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
-from nestkit.benchmark.samples import COLUMNS, Sample, sample_from_json
+from nestkit.benchmark.samples import COLUMNS, Sample, sample_from_json, sample_to_json
 from nestkit.errors import RunError
 from nestkit.runners.base import LayerFacts
 from nestkit.runners.replay import facts_from_json, facts_to_json
@@ -17,7 +17,7 @@ from nestkit.runners.replay import facts_from_json, facts_to_json
 if TYPE_CHECKING:
     import pandas as pd
 
-RUN_SCHEMA: Final = 1
+RUN_SCHEMA: Final = 2  # 2: samples say how much CPU they took; files of schema 1 stay readable
 Origin = Literal["measured", "recorded", "practice", "published"]
 Status = Literal["complete", "cancelled", "out of time", "failed"]
 NOISY_SHARE: Final = 0.5  # of the counted samples flagged: the machine is too noisy
@@ -138,7 +138,7 @@ class Run:
             "acceleration": {facts.layer: facts.acceleration for facts in self.layers},
             "provenance": dict(self.provenance),
             "notes": list(self.notes),
-            "samples": [asdict(sample) for sample in self.samples],
+            "samples": [sample_to_json(sample, self.schema) for sample in self.samples],
         }
 
     def save(self, path: str | Path) -> Path:
@@ -189,10 +189,10 @@ class Run:
         if not isinstance(data, dict) or "samples" not in data:
             raise RunError(f"{source} does not hold a run", remedy="name a file saved by a run")
         schema = data.get("schema")
-        if schema != RUN_SCHEMA:
-            newer = isinstance(schema, int) and schema > RUN_SCHEMA
+        if type(schema) is not int or not 1 <= schema <= RUN_SCHEMA:
+            newer = type(schema) is int and schema > RUN_SCHEMA
             raise RunError(
-                f"{source} has schema {schema!r}, this nestkit reads {RUN_SCHEMA}",
+                f"{source} has schema {schema!r}, this nestkit reads up to {RUN_SCHEMA}",
                 remedy="upgrade nestkit to read it" if newer else _RETAKE,
             )
         data = dict(data)
@@ -212,8 +212,9 @@ class Run:
                 workloads=tuple(data["workloads"]),
                 layers=tuple(facts_from_json(item) for item in data["layers"]),
                 provenance=dict(data["provenance"]),
-                samples=tuple(sample_from_json(item) for item in data["samples"]),
+                samples=tuple(sample_from_json(item, schema) for item in data["samples"]),
                 notes=tuple(data["notes"]),
+                schema=schema,
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise RunError(f"{source} is not a whole run: {error}"[:300], remedy=_RETAKE) from error

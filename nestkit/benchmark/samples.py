@@ -42,6 +42,7 @@ class Sample:
     valid: bool
     reason: str
     env_id: str
+    cpu_percent: float | None = None  # of one CPU in that layer, where the tool says it
 
     @property
     def time_per_operation(self) -> float:
@@ -50,20 +51,33 @@ class Sample:
 
 
 COLUMNS: Final = tuple(field.name for field in fields(Sample))
+SINCE_SCHEMA_2: Final = ("cpu_percent",)
 _TYPES: Final = {
     name: str if hint is Direction else hint for name, hint in get_type_hints(Sample).items()
 }
 
 
+def columns(schema: int) -> tuple[str, ...]:
+    """The columns of a run file of that schema."""
+    return COLUMNS if schema > 1 else tuple(c for c in COLUMNS if c not in SINCE_SCHEMA_2)
+
+
+def sample_to_json(sample: Sample, schema: int) -> dict[str, Any]:
+    """A sample as a JSON object, with the columns of that schema."""
+    return {name: getattr(sample, name) for name in columns(schema)}
+
+
 def _fits(value: Any, kind: Any) -> bool:
+    if kind == float | None:
+        return value is None or (_fits(value, float) and value >= 0)
     if kind is float:
         # bool is an int to Python, and no measurement
         return isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)
     return type(value) is kind
 
 
-def sample_from_json(data: Mapping[str, Any]) -> Sample:
-    """A sample from a JSON object; every column must be there and of its type.
+def sample_from_json(data: Mapping[str, Any], schema: int) -> Sample:
+    """A sample from a JSON object; every column of that schema must be there and of its type.
 
     Raises
     ------
@@ -72,14 +86,17 @@ def sample_from_json(data: Mapping[str, Any]) -> Sample:
         positive number.
     """
     remedy = "take the run again, or use an unedited copy of the file"
-    if not isinstance(data, dict) or set(data) != set(COLUMNS):
+    if not isinstance(data, dict) or set(data) != set(columns(schema)):
         raise RunError("a sample does not have the columns of a sample", remedy=remedy)
-    for name in COLUMNS:
+    for name in data:
         if not _fits(data[name], _TYPES[name]):
             raise RunError(f"a sample's {name} is {data[name]!r}"[:120], remedy=remedy)
     if data["direction"] not in ("higher", "lower") or data["value"] <= 0:
         raise RunError(
             f"a sample's value is {data['value']!r} ({data['direction']!r})", remedy=remedy
         )
-    values: dict[str, Any] = {k: float(v) if _TYPES[k] is float else v for k, v in data.items()}
+    values: dict[str, Any] = {
+        k: float(v) if type(v) is int and _TYPES[k] not in (int, bool) else v
+        for k, v in data.items()
+    }
     return Sample(**values)

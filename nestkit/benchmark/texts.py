@@ -25,7 +25,7 @@ def format_value(effect: Effect) -> str:
         for factor, unit in ((1e9, "s"), (1e6, "ms"), (1e3, "µs")):
             if value >= factor:
                 return f"{value / factor:.3g} {unit}"
-    return f"{value:.3g} {effect.unit}"
+    return f"{value:,.0f} {effect.unit}" if value >= 1000 else f"{value:.3g} {effect.unit}"
 
 
 def as_text(run: Run, baseline: str | None = None) -> str:
@@ -43,6 +43,11 @@ def as_text(run: Run, baseline: str | None = None) -> str:
             f"slowdown: median of paired ratios of time per operation; {reached:.1%} interval"
         )
     lines += [_layer(facts) for facts in run.layers]
+    lines += [
+        f"{memory['layer']}: takes {memory['resident_mib']:.0f} MiB outside, "
+        f"{memory['usable_mib']} MiB usable inside"
+        for memory in run.provenance.get("memory", ())
+    ]
     notes = dict.fromkeys(
         [*run.notes, *(f"{e.workload} in {e.layer}: {n}" for e in effects for n in _notes(e))]
     )

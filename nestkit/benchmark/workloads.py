@@ -6,7 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from nestkit.benchmark.parsers import Reading, parse_fio_read, parse_probe, parse_sysbench_cpu
+from nestkit.benchmark.parsers import (
+    Reading,
+    parse_fio_read,
+    parse_fio_write,
+    parse_probe,
+    parse_sysbench_cpu,
+    parse_sysbench_memory,
+)
 from nestkit.benchmark.samples import Direction
 from nestkit.errors import RunError
 from nestkit.runners.base import LayerFacts
@@ -40,7 +47,8 @@ class Workload:
     parse: Callable[[str], Reading]
     first_operations: int = 0
     needs: tuple[str, ...] = ()  # keys of the layer's extra facts
-    is_disk: bool = False
+    needs_cpus: int = 1
+    is_disk: bool = False  # its figures may come from a cache: judged with suspicion
 
 
 def _arithmetic(effort: Effort) -> tuple[str, ...]:
@@ -49,28 +57,76 @@ def _arithmetic(effort: Effort) -> tuple[str, ...]:
     return ("sysbench", "cpu", "--cpu-max-prime=20000", "--threads=1", "--time=0", count, "run")
 
 
-def _exit(effort: Effort) -> tuple[str, ...]:
-    return ("nestkit-probe", "exit", "--seconds", f"{effort.sample_s:g}")
+def _memory_bandwidth(effort: Effort) -> tuple[str, ...]:
+    size = f"--memory-total-size={effort.operations}M"
+    return ("sysbench", "memory", "--memory-block-size=1M", size, "--threads=1", "--time=0", "run")
 
 
-def _disk_read(effort: Effort) -> tuple[str, ...]:
-    return (
-        "fio",
-        "--name=disk",
-        f"--filename={effort.facts.extra['disk']}",
-        "--readonly",
-        "--rw=randread",
-        "--bs=4k",
-        "--iodepth=1",
-        "--ioengine=psync",
-        "--direct=1",
-        "--thread",
-        f"--runtime={round(effort.sample_s * 1000)}ms",
-        "--time_based",
-        "--output-format=json",
+def _probe(*what: str) -> Callable[[Effort], tuple[str, ...]]:
+    return lambda effort: ("nestkit-probe", *what, "--seconds", f"{effort.sample_s:g}")
+
+
+def _disk(mode: str, depth: int) -> Callable[[Effort], tuple[str, ...]]:
+    """``fio`` on the layer's scratch disk, around the guest's page cache.
+
+    The disk named in the layer's facts is scratch by contract: writing destroys what is on it.
+    """
+
+    def argv(effort: Effort) -> tuple[str, ...]:
+        return (
+            "fio",
+            "--name=disk",
+            f"--filename={effort.facts.extra['disk']}",
+            *(["--readonly"] if mode == "randread" else []),
+            f"--rw={mode}",
+            "--bs=4k",
+            f"--iodepth={depth}",
+            f"--ioengine={'psync' if depth == 1 else 'libaio'}",
+            "--direct=1",
+            "--thread",
+            f"--runtime={round(effort.sample_s * 1000)}ms",
+            "--time_based",
+            "--output-format=json",
+        )
+
+    return argv
+
+
+def _nanoseconds(name: str, title: str, metric: str, why: str, *what: str) -> Workload:
+    """A workload of the lab's own probe."""
+    return Workload(
+        name=name,
+        title=title,
+        metric=metric,
+        unit="ns",
+        direction="lower",
+        why=why,
+        program="nestkit-probe",
+        argv=_probe(*what),
+        parse=parse_probe,
+        needs_cpus=2 if "across" in what else 1,
     )
 
 
+def _disk_workload(mode: str, depth: int, why: str) -> Workload:
+    kind = "read" if mode == "randread" else "write"
+    return Workload(
+        name=f"disk-{kind}" if depth == 1 else f"disk-{kind}-{depth}",
+        title=f"Disk {kind}, 4 KiB, depth {depth}",
+        metric=f"{kind}s per second",
+        unit="1/s",
+        direction="higher",
+        why=why,
+        program="fio",
+        argv=_disk(mode, depth),
+        parse=parse_fio_read if kind == "read" else parse_fio_write,
+        needs=("disk",),
+        is_disk=True,
+    )
+
+
+_REQUEST: Final = "a kick and an interrupt for each request, each an exit in every layer"
+_QUEUE: Final = "32 requests at once share their kicks and interrupts: fewer exits for each"
 _ALL: Final = (
     Workload(
         name="arithmetic",
@@ -84,30 +140,72 @@ _ALL: Final = (
         parse=parse_sysbench_cpu,
         first_operations=20,
     ),
-    Workload(
-        name="exit",
-        title="Exit (CPUID)",
-        metric="time per CPUID",
-        unit="ns",
-        direction="lower",
-        why="every one leaves the guest; an L2 exit is reflected L0 → L1 → L0 → L2",
-        program="nestkit-probe",
-        argv=_exit,
-        parse=parse_probe,
+    _nanoseconds(
+        "system-call",
+        "System call (getppid)",
+        "time per system call",
+        "stays between the guest's programs and the guest's kernel: no hypervisor takes part",
+        "syscall",
+    ),
+    _nanoseconds(
+        "exit",
+        "Exit (CPUID)",
+        "time per CPUID",
+        "every one leaves the guest; an L2 exit is reflected L0 → L1 → L0 → L2",
+        "exit",
+    ),
+    _nanoseconds(
+        "first-touch",
+        "First touch of a page",
+        "time per 4 KiB page",
+        "a page fault, whose walk is two-dimensional; an exit where a hypervisor must back the "
+        "page or, without nested paging, shadow its mapping",
+        *("touch", "first"),
+    ),
+    _nanoseconds(
+        "second-touch",
+        "Second touch of a page",
+        "time per 4 KiB page",
+        "the page is there: only the walk through the page tables is left, the control",
+        *("touch", "second"),
+    ),
+    _nanoseconds(
+        "memory-latency",
+        "Memory, random walk",
+        "time per access",
+        "64 MiB at random: nearly each access walks the page tables, in two dimensions in a guest",
+        "memory",
     ),
     Workload(
-        name="disk-read",
-        title="Disk read, 4 KiB, depth 1",
-        metric="reads per second",
-        unit="1/s",
+        name="memory-bandwidth",
+        title="Memory bandwidth",
+        metric="MiB written per second",
+        unit="MiB/s",
         direction="higher",
-        why="a kick and an interrupt for each request, each an exit in every layer",
-        program="fio",
-        argv=_disk_read,
-        parse=parse_fio_read,
-        needs=("disk",),
-        is_disk=True,
+        why="one block in turn: few page table walks and no exits, a control",
+        program="sysbench",
+        argv=_memory_bandwidth,
+        parse=parse_sysbench_memory,
+        first_operations=200,
     ),
+    _nanoseconds(
+        "wake-up",
+        "Wake-up, same CPU",
+        "time per wake-up",
+        "two switches of processes for each exchange: exits only where the timer is set anew",
+        *("wakeup", "same"),
+    ),
+    _nanoseconds(
+        "wake-up-across",
+        "Wake-up, across CPUs",
+        "time per wake-up",
+        "an interrupt from one CPU to another, and a halted CPU: exits at both ends",
+        *("wakeup", "across"),
+    ),
+    _disk_workload("randread", 1, _REQUEST),
+    _disk_workload("randread", 32, _QUEUE),
+    _disk_workload("randwrite", 1, _REQUEST),
+    _disk_workload("randwrite", 32, _QUEUE),
 )
 WORKLOADS: Final = {workload.name: workload for workload in _ALL}
 
@@ -122,10 +220,11 @@ class Suite:
     workloads: tuple[str, ...]
 
 
+QUICK: Final = ("arithmetic", "system-call", "exit", "first-touch", "wake-up", "disk-read")
 SUITES: Final = {
     suite.name: suite
     for suite in (
-        Suite(name="quick", rounds=10, sample_s=0.3, workloads=tuple(WORKLOADS)),
+        Suite(name="quick", rounds=10, sample_s=0.3, workloads=QUICK),
         Suite(name="full", rounds=30, sample_s=0.5, workloads=tuple(WORKLOADS)),
     )
 }

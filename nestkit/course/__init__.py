@@ -21,8 +21,11 @@ _NAMES = {
     "check": "nestkit.course.checks",
     "environment": "nestkit.course.readiness",
     "environment_form": "nestkit.course.ready",
+    "compare_machines": "nestkit.course.runs",
+    "explorer": "nestkit.course.explore",
     "form_for": "nestkit.course.forms",
     "host_form": "nestkit.course.ready",
+    "keep_run": "nestkit.course.runs",
     "layers_diagram": "nestkit.course.diagrams",
     "measure_lab": "nestkit.course.measure",
     "network_diagram": "nestkit.course.diagrams",
@@ -43,12 +46,15 @@ __all__ = [
     "benchmark_form",
     "check",
     "checks",
+    "compare_machines",
     "editions",
     "environment",
     "environment_form",
+    "explorer",
     "form_for",
     "forms",
     "host_form",
+    "keep_run",
     "layers_diagram",
     "measure_lab",
     "network_diagram",
@@ -65,6 +71,7 @@ if TYPE_CHECKING:
     from nestkit.course import checks, editions, forms, progress, quizzes
     from nestkit.course.checks import Verdict, check
     from nestkit.course.diagrams import Picture, layers_diagram, network_diagram
+    from nestkit.course.explore import explorer
     from nestkit.course.fields import Field
     from nestkit.course.forms import Form, form_for
     from nestkit.course.hosts import address, use_host
@@ -81,6 +88,7 @@ if TYPE_CHECKING:
         preflight_form,
         rollback_form,
     )
+    from nestkit.course.runs import compare_machines, keep_run
 
 
 def __getattr__(name: str) -> Any:

@@ -2,7 +2,9 @@
 
 ``notebooks/source/NN-name.py`` (jupytext percent) is what one edits. A cell tagged with an
 edition's name is left out of the editions that :data:`EDITIONS` says; all other cells are in
-all of them. Learner notebooks carry no outputs; solutions are committed executed.
+all of them. Learner notebooks carry no outputs; solutions are committed executed. A source
+without a number is a page beside the lessons: it has nothing to solve, so only the learner's
+edition.
 
 ``python -m nestkit.course.editions --write learner|solution|instructor [--lesson NN]``, or
 ``--check``.
@@ -63,6 +65,16 @@ def sources(folder: Path | None = None) -> tuple[Path, ...]:
     return tuple(sorted((folder or notebooks_path("source")).glob("[0-9][0-9]-*.py")))
 
 
+def pages(folder: Path | None = None) -> tuple[Path, ...]:
+    """The sources of the pages beside the lessons."""
+    folder = folder or notebooks_path("source")
+    return tuple(sorted(set(folder.glob("*.py")) - set(sources(folder))))
+
+
+def _of_edition(edition: str, folder: Path | None) -> tuple[Path, ...]:
+    return sources(folder) + (pages(folder) if edition == "learner" else ())
+
+
 def generate(source: Path, edition: str) -> Notebook:
     """One edition of one lesson, without outputs; the same source gives the same notebook.
 
@@ -78,7 +90,8 @@ def generate(source: Path, edition: str) -> Notebook:
             f"there is no edition {edition!r}", remedy=f"use one of {', '.join(EDITIONS)}"
         )
     read = _jupytext().reads(source.read_text(encoding="utf-8"), fmt="py:percent")
-    lesson_of(dict(read.metadata), source)
+    if source.name[:2].isdigit():
+        lesson_of(dict(read.metadata), source)
     seen: Counter[str] = Counter()
     cells = []
     for number, cell in enumerate(read.cells, start=1):
@@ -103,7 +116,7 @@ def generate(source: Path, edition: str) -> Notebook:
     metadata = {
         "kernelspec": _KERNEL,
         "language_info": {"name": "python"},
-        "nestkit": {**read.metadata["nestkit"], "edition": edition},
+        "nestkit": {**read.metadata.get("nestkit", {}), "edition": edition},
     }
     return {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
 
@@ -135,7 +148,7 @@ def without_outputs(text: str) -> Notebook:
 def write(edition: str, folder: Path | None = None, *, lesson: str = "") -> list[Path]:
     """Generate one edition of all lessons, or of one, and run it where the edition is executed."""
     written = []
-    for source in sources(folder):
+    for source in _of_edition(edition, folder):
         if not source.stem.startswith(lesson):
             continue
         notebook = generate(source, edition)
@@ -154,7 +167,7 @@ def stale(folder: Path | None = None) -> list[str]:
     """What is committed and not what the sources give: one line each; outputs are not compared."""
     found = []
     for edition in COMMITTED:
-        paths = {target(source, edition): source for source in sources(folder)}
+        paths = {target(source, edition): source for source in _of_edition(edition, folder)}
         for path, source in paths.items():
             if not path.is_file():
                 found.append(f"{path.name} ({edition}) is missing")

@@ -33,9 +33,13 @@ _REPORT: Final = "start it again; if it stays, report the lines of the console"
 _LOAD_KVM: Final = """
 while read -r module; do
     [ -e /dev/kvm ] && break
-    insmod "/tools/kvm/$module.ko" $(case $module in kvm_*) echo nested=1 ;; esac) 2>/dev/null
+    insmod "/tools/kvm/$module.ko" $(case $module in
+        kvm_amd) echo nested=1 npt=$0 ;;
+        kvm_intel) echo nested=1 ept=$0 ;;
+    esac) 2>/dev/null
 done < /tools/kvm/order
 [ -e /dev/kvm ] || { dmesg | tail -3 >&2; exit 1; }
+cat /sys/module/kvm_amd/parameters/npt /sys/module/kvm_intel/parameters/ept 2>/dev/null; :
 """
 _GRAVE: Final = re.compile(r"Kernel panic|^nestkit: ")
 _START_QEMU: Final = 'setsid qemu "$@" </dev/null >/run/qemu.log 2>&1 & echo $!'
@@ -52,6 +56,7 @@ class Boot:
     depth: int
     cancel: Cancel | None
     timings: dict[str, float]
+    npt: bool = True
     machine: Machine | None = None
     extra: dict[str, str] | None = None
 
@@ -106,9 +111,14 @@ def inside(
     if boot.machine is None:
         raise LabError("no guest runs yet", remedy="boot the outermost first")
     started = time.monotonic()
-    ready = host.run(["sh", "-c", _LOAD_KVM], timeout=deadline_s)
+    ready = host.run(["sh", "-c", _LOAD_KVM, str(int(boot.npt))], timeout=deadline_s)
     if ready.rc != 0:
         raise LabError(f"KVM does not start in {host.layer}{_said(ready.stderr)}", remedy=_REPORT)
+    paging = _nested_paging(ready.stdout)
+    if paging == "on" and not boot.npt:
+        raise LabError(
+            f"KVM in {host.layer} keeps nested paging on", remedy="start the lab with npt=True"
+        )
     boot.timings[f"L{layer - 1} KVM ready"] = time.monotonic() - started
     deeper = range(layer + 1, boot.depth + 1)
     ports = [f"ctl.{layer}", *(f"{kind}.{n}" for n in deeper for kind in ("ctl", "con"))]
@@ -131,7 +141,7 @@ def inside(
         look = host.run(["sh", "-c", _LOOK_FOR_QEMU, qemu.stdout.strip()], timeout=60)
         return f"its QEMU in {host.layer} ended{_said(look.stdout)}" if look.rc else ""
 
-    return _greet(boot, boot.machine, layer, started, deadline_s, why_dead)
+    return _greet(boot, boot.machine, layer, started, deadline_s, why_dead, paging)
 
 
 def _greet(
@@ -141,6 +151,7 @@ def _greet(
     started: float,
     deadline_s: float,
     why_dead: Callable[[], str],
+    paging: str = "",
 ) -> GuestRunner:
     """Wait until a guest's agent answers a first command."""
     name = f"L{layer}"
@@ -161,10 +172,16 @@ def _greet(
         time.sleep(0.2)  # let the console's last lines arrive
         reason = _ask(why_dead) or "its machine ended"
         raise _failed(f"{name} did not come up: {reason}", console) from None
-    runner = GuestRunner(channel, depth=layer, outermost=boot.outermost, extra=boot.extra or {})
+    extra = (boot.extra or {}) | ({"nested_paging": paging} if paging else {})
+    runner = GuestRunner(channel, depth=layer, outermost=boot.outermost, extra=extra)
     channel.execute(["true"], timeout=deadline_s)
     boot.timings[f"{name} boot"] = time.monotonic() - started
     return runner
+
+
+def _nested_paging(parameter: str) -> str:
+    """What KVM's module says of EPT or NPT: "on", "off", or "" when it says nothing."""
+    return {"Y": "on", "1": "on", "N": "off", "0": "off"}.get(parameter.strip()[:1], "")
 
 
 def _ask(why_dead: Callable[[], str]) -> str:

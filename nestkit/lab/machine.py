@@ -34,6 +34,12 @@ exit $status
 """
 MACHINE: Final = "microvm,rtc=on,pit=on,pic=on,isa-serial=on"
 CPUS: Final = 1
+# what an inner guest's kernel does at its start without need: tests of its ciphers, trace
+# points, keys of its distribution, the clock chip. Each costs exits: 14 % fewer at L2 without
+_SKIPPED: Final = (
+    "cryptomgr.notests",
+    "initcall_blacklist=init_kprobe_trace,load_system_certificate_list,cmos_init,msr_init",
+)
 
 
 def kernel_arguments(layer: int, *, tsc_khz: int = 0, trial: bool = False) -> str:
@@ -42,6 +48,8 @@ def kernel_arguments(layer: int, *, tsc_khz: int = 0, trial: bool = False) -> st
              "random.trust_cpu=on",
              # under emulation the boot is shorter by about a third without these two
              "nokaslr", "edd=off", f"nestkit.layer={layer}"]  # fmt: skip
+    if layer > 1:
+        words += _SKIPPED
     if tsc_khz:
         # calibration against the timer chip fails on a busy machine and the boot hangs; later
         # the watchdog would take the counter for unstable, and leave a clock of 4 ms steps

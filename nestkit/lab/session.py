@@ -13,72 +13,18 @@ from typing import Final, Literal
 from nestkit.errors import LabError
 from nestkit.lab import accelerator, boot
 from nestkit.lab.image import Image, build_image, clean_images
+from nestkit.lab.limits import check_depth, check_paging, memory_plan, require_memory
 from nestkit.lab.machine import Console
-from nestkit.lab.progress import Cancel, Progress, check, quiet
+from nestkit.lab.progress import Cancel, Progress, Timings, check, quiet
 from nestkit.lab.rundir import RunFolder, sweep_all
+from nestkit.lab.turns import Turn
 from nestkit.runners.base import ExecResult, Runner
 
-MAX_DEPTH: Final = 3
-# memory of the outermost guest by depth, and what each guest keeps for itself: its kernel,
-# its QEMU and the page cache of its tools
-MEMORY_MIB: Final = {1: 512, 2: 1024, 3: 1536}
-_OWN_MIB: Final = 512
-_MIN_MIB: Final = 256
 # per layer, by what runs the outermost; the third layer's exits pass through two hypervisors
 BOOT_DEADLINE_S: Final[dict[str, tuple[float, ...]]] = {
     "kvm": (60.0, 120.0, 600.0),
     "tcg": (120.0, 300.0, 900.0),
 }
-
-
-def check_depth(depth: object) -> int:
-    """A depth that the lab can have.
-
-    Raises
-    ------
-    LabError
-        For anything but 1, 2 or 3.
-    """
-    if isinstance(depth, bool) or not isinstance(depth, int) or not 1 <= depth <= MAX_DEPTH:
-        raise LabError(
-            f"a lab has depth 1 to {MAX_DEPTH}, not {depth!r}",
-            remedy="use depth=1 for a guest, 2 for a guest inside a guest, 3 for one more "
-            "(minutes under emulation)",
-        )
-    return depth
-
-
-def memory_plan(depth: int, memory_mib: int | None) -> list[int]:
-    """MiB for each guest, outermost first.
-
-    Raises
-    ------
-    LabError
-        If the innermost would get less than it needs, or this machine has less free.
-    """
-    total = MEMORY_MIB[depth] if memory_mib is None else memory_mib
-    plan = [total - layer * _OWN_MIB for layer in range(depth)]
-    if plan[-1] < _MIN_MIB:
-        raise LabError(
-            f"{total} MiB are too few for a lab of depth {depth}",
-            remedy=f"give at least {_MIN_MIB + (depth - 1) * _OWN_MIB} MiB, or less depth",
-        )
-    free = _available_mib()
-    if free is not None and free < total:
-        raise LabError(
-            f"a lab of depth {depth} takes {total} MiB, this machine has {free} MiB free",
-            remedy="close some programs, or use less depth",
-        )
-    return plan
-
-
-def _available_mib() -> int | None:
-    try:
-        text = Path("/proc/meminfo").read_text("ascii")
-    except OSError:
-        return None
-    fields = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
-    return int(fields["MemAvailable"].split()[0]) // 1024 if "MemAvailable" in fields else None
 
 
 class Lab:
@@ -93,14 +39,15 @@ class Lab:
     reason
         Why that one.
     timings
-        Seconds per phase: "image", "accelerator", "L1 boot", "L1 KVM ready", "L2 boot", …
-        A boot lasts from the start of its QEMU until its first command has answered;
-        "L2 answers" counts from the start of L1's.
+        Seconds per phase: "image", "turn" (waiting for other labs), "accelerator", "L1 boot",
+        "L1 KVM ready", "L2 boot", …; printed, a table of them. A boot lasts from the start of
+        its QEMU until its first command has answered; "L2 answers" counts from the start of
+        L1's.
     layers
         Runners from L0, this machine, to the innermost guest.
     """
 
-    def __init__(self, image: Image, choice: accelerator.Choice, timings: dict[str, float]) -> None:
+    def __init__(self, image: Image, choice: accelerator.Choice, timings: Timings) -> None:
         self.image = image
         self.acceleration: Literal["kvm", "tcg"] = choice.accelerator
         self.reason = choice.reason
@@ -108,6 +55,7 @@ class Lab:
         self.layers: list[Runner] = []
         self._boot: boot.Boot | None = None
         self._folder = RunFolder()
+        self._turn: Turn | None = None
         atexit.register(self.close)
 
     @property
@@ -158,6 +106,8 @@ class Lab:
         if self._boot is not None and self._boot.machine is not None:
             self._boot.machine.close()
         self._folder.close()
+        if self._turn is not None:
+            self._turn.close()
         atexit.unregister(self.close)
 
     def __enter__(self) -> Lab:
@@ -178,12 +128,19 @@ class Lab:
     def _start(
         self,
         memory: Sequence[int],
+        npt: bool,
         deadlines_s: Sequence[float],
         progress: Progress,
         cancel: Cancel | None,
     ) -> None:
         common = self._boot = boot.Boot(
-            self.image, self._folder.path, self.acceleration, len(memory), cancel, self.timings
+            self.image,
+            self._folder.path,
+            self.acceleration,
+            len(memory),
+            cancel,
+            self.timings,
+            npt,
         )
         host = boot.host_layer(common)
         self.layers.append(host)
@@ -197,13 +154,15 @@ class Lab:
             guest = boot.inside(common, guest, layer, memory[layer - 1], deadlines_s[layer - 1])
             self.layers.append(guest)
             self.timings[f"L{layer} answers"] = time.monotonic() - started
-        progress(f"L{len(memory)} answers")
+        progress(f"L{len(memory)} answers ({self.timings.line()})")
 
 
 def up(
     depth: int = 2,
     *,
+    npt: bool = True,
     memory_mib: int | None = None,
+    wait: float | None = None,
     progress: Progress | None = None,
     cancel: Cancel | None = None,
     boot_deadline_s: float | None = None,
@@ -214,61 +173,67 @@ def up(
     ----------
     depth
         1 for a guest, 2 for a guest inside a guest, 3 for one more.
+    npt
+        False switches nested paging (EPT, RVI) off in the KVM of every guest, which then shadows
+        page tables: what it costs is the difference. At depth 1 there is no such KVM.
     memory_mib
         Memory of the outermost guest; the others live inside it. At depth 2: 1024 by default.
+    wait
+        Labs on one machine take turns. Seconds to wait for the others (0: not at all); None
+        waits until they have ended. The queue is told to ``progress``.
     progress
         Called with a line of text at each phase.
     cancel
-        Ends the start when set.
+        Ends the wait, or the start, when set.
     boot_deadline_s
         For each guest; by default longer for deeper ones and under emulation.
 
     Raises
     ------
     LabError
-        If the image cannot be had, or a guest does not come up: with the last lines of its
-        console. Nothing is left behind.
+        If the image cannot be had, memory lacks, the turn does not come, or a guest does not
+        come up: with the last lines of its console. Nothing is left behind.
     """
     tell = progress or quiet
     depth = check_depth(depth)
+    npt = check_paging(depth, npt)
     memory = memory_plan(depth, memory_mib)
-    timings: dict[str, float] = {}
-    started = time.monotonic()
-    image = build_image(tell, cancel=cancel)
-    timings["image"] = time.monotonic() - started
-    started = time.monotonic()
-    choice = accelerator.choose(image, depth, tell, cancel)
-    timings["accelerator"] = time.monotonic() - started
+    timings = Timings()
+    with timings.phase("image"):
+        image = build_image(tell, cancel=cancel)
+    turn = Turn(depth)
     try:
-        return _start(image, choice, memory, timings, boot_deadline_s, tell, cancel)
-    except LabError as error:
-        check(cancel)
-        if choice.accelerator == "tcg":
-            raise
-        choice = accelerator.give_up_kvm(depth, error.message.splitlines()[0])
-        tell(choice.reason)
-    return _start(image, choice, memory, timings, boot_deadline_s, tell, cancel)
+        with timings.phase("turn"):
+            turn.wait(tell, cancel, wait)
+        require_memory(memory)
+        with timings.phase("accelerator"):
+            choice = accelerator.choose(image, depth, tell, cancel)
 
+        def start(choice: accelerator.Choice) -> Lab:
+            deadlines = BOOT_DEADLINE_S[choice.accelerator]
+            if boot_deadline_s is not None:
+                deadlines = (boot_deadline_s,) * depth
+            lab = Lab(image, choice, timings)
+            try:
+                lab._start(memory, npt, deadlines, tell, cancel)
+                lab._turn = turn
+            except BaseException:
+                lab.close()
+                raise
+            return lab
 
-def _start(
-    image: Image,
-    choice: accelerator.Choice,
-    memory: Sequence[int],
-    timings: dict[str, float],
-    boot_deadline_s: float | None,
-    tell: Progress,
-    cancel: Cancel | None,
-) -> Lab:
-    deadlines = BOOT_DEADLINE_S[choice.accelerator]
-    if boot_deadline_s is not None:
-        deadlines = (boot_deadline_s,) * len(memory)
-    lab = Lab(image, choice, timings)
-    try:
-        lab._start(memory, deadlines, tell, cancel)
+        try:
+            return start(choice)
+        except LabError as error:
+            check(cancel)
+            if choice.accelerator == "tcg":
+                raise
+            choice = accelerator.give_up_kvm(depth, error.message.splitlines()[0])
+            tell(choice.reason)
+        return start(choice)
     except BaseException:
-        lab.close()
+        turn.close()
         raise
-    return lab
 
 
 def clean() -> int:

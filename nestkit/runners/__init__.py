@@ -2,5 +2,6 @@
 
 from nestkit.runners.base import ExecResult, LayerFacts, Runner
 from nestkit.runners.local import LocalRunner
+from nestkit.runners.ssh import SshRunner
 
-__all__ = ["ExecResult", "LayerFacts", "LocalRunner", "Runner"]
+__all__ = ["ExecResult", "LayerFacts", "LocalRunner", "Runner", "SshRunner"]

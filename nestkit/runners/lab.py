@@ -9,17 +9,23 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from nestkit.errors import LabError, NotFound
 from nestkit.runners.base import Acceleration, ExecResult, LayerFacts
-from nestkit.runners.linuxfacts import FILES, hypervisor_leaves, linux_facts
+from nestkit.runners.linuxfacts import (
+    FACTS_ARGV,
+    PROGRAMS,
+    hypervisor_leaves,
+    linux_extra,
+    linux_facts,
+    split_texts,
+)
 from nestkit.runners.local import LocalRunner
+from nestkit.runners.topology import cross_checked
 
 if TYPE_CHECKING:
     from nestkit.lab.channel import Channel
     from nestkit.lab.image import Image
 
-PROGRAMS: Final = ("sysbench", "fio", "nestkit-probe")
 _EMPTY: Final = ("true",)
 _ROUND_TRIPS: Final = 5
-_MARK: Final = "==nestkit=="
 _COPY_TIMEOUT_S: Final = 600.0
 
 
@@ -138,16 +144,12 @@ class GuestRunner:
 
     def facts(self) -> LayerFacts:
         """Facts that the guest's kernel and CPUID give, and how this guest was reached."""
-        script = f'for f in "$@"; do echo "{_MARK}$f"; cat "$f"; done 2>/dev/null; :'
-        said = self.run(["sh", "-c", script, "sh", *FILES], timeout=120).stdout
-        texts: dict[str, str] = {}
-        for part in said.split(_MARK)[1:]:
-            path, _, text = part.partition("\n")
-            texts[path] = text
+        texts = split_texts(self.run(FACTS_ARGV, timeout=120).stdout)
         leaves = self.run(["nestkit-probe", "leaves"], timeout=120).stdout
-        inside = [word.upper() for word in (self._outermost, *["kvm"] * (self._depth - 1))]
+        kvm = "KVM without nested paging" if self._extra.get("nested_paging") == "off" else "KVM"
+        inside = [self._outermost.upper(), *[kvm] * (self._depth - 1)]
         acceleration: Acceleration = self._outermost if self._depth == 1 else "kvm"
-        return LayerFacts(
+        facts = LayerFacts(
             layer=self.layer,
             depth=self._depth,
             stack=" > ".join(inside),
@@ -157,10 +159,12 @@ class GuestRunner:
             extra={
                 "disk": "/dev/nestkit/scratch",
                 **{f"path:{name}": f"/tools/bin/{name}" for name in PROGRAMS},
+                **linux_extra(texts),
                 **self._extra,
             },
             **linux_facts(texts),
         )
+        return cross_checked(facts)
 
     def close(self) -> None:
         """Let go of the guest, which then ends. Safe to call twice."""

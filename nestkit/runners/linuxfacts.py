@@ -9,6 +9,7 @@ from typing import Any, Final
 from nestkit.facts import Fact, Unknown
 
 _CPU: Final = "/sys/devices/system/cpu"
+_DMI: Final = "/sys/class/dmi/id"
 _VULNERABILITIES: Final = f"{_CPU}/vulnerabilities"
 FILES: Final = (
     "/proc/cpuinfo",
@@ -17,11 +18,26 @@ FILES: Final = (
     "/sys/devices/system/clocksource/clocksource0/current_clocksource",
     "/sys/kernel/mm/transparent_hugepage/enabled",
     f"{_CPU}/cpu0/cpufreq/scaling_governor",
+    f"{_DMI}/sys_vendor",
+    f"{_DMI}/product_name",
     *(
         f"{_VULNERABILITIES}/{name}"
         for name in ("meltdown", "spectre_v1", "spectre_v2", "spec_store_bypass", "retbleed")
     ),
 )
+
+PROGRAMS: Final = ("sysbench", "fio", "nestkit-probe")
+_MARK: Final = "==nestkit=="
+# prints every file that is there, each after a line with its name
+FACTS_ARGV: Final = (
+    "sh", "-c", f'for f in "$@"; do echo "{_MARK}$f"; cat "$f"; done 2>/dev/null; :', "sh", *FILES
+)  # fmt: skip
+
+
+def split_texts(said: str) -> dict[str, str]:
+    """What :data:`FACTS_ARGV` printed: path → content."""
+    parts = (part.partition("\n") for part in said.split(_MARK)[1:])
+    return {path: text for path, _, text in parts}
 
 
 def _line(texts: Mapping[str, str], path: str) -> Fact[str]:
@@ -61,6 +77,17 @@ def linux_facts(texts: Mapping[str, str]) -> dict[str, Any]:
         "huge_pages": pages[1] if pages else Unknown("the kernel has no transparent huge pages"),
         "governor": _line(texts, f"{_CPU}/cpu0/cpufreq/scaling_governor"),
     }
+
+
+def linux_extra(texts: Mapping[str, str]) -> dict[str, str]:
+    """What else tells a layer's kind: DMI's names, and the CPU flags on virtualization."""
+    names = (texts.get(f"{_DMI}/{name}", "").strip() for name in ("sys_vendor", "product_name"))
+    extra = {"dmi": " ".join(name for name in names if name)}
+    if "flags" in (cpuinfo := texts.get("/proc/cpuinfo", "")):
+        offered = [flag for flag in ("svm", "vmx") if has_flag(flag, cpuinfo)]
+        extra["virtualization_flag"] = " ".join(offered) or "none"
+        extra["hypervisor_flag"] = "yes" if has_flag("hypervisor", cpuinfo) else "no"
+    return {name: text for name, text in extra.items() if text}
 
 
 def hypervisor_leaves(probe_output: str) -> tuple[str, ...]:

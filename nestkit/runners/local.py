@@ -18,7 +18,8 @@ from typing import Any, Final, Literal
 from nestkit.errors import DeadlineExceeded, LabError, NotFound
 from nestkit.facts import Unknown
 from nestkit.runners.base import ExecResult, LayerFacts
-from nestkit.runners.linuxfacts import FILES, has_flag, hypervisor_leaves, linux_facts
+from nestkit.runners.linuxfacts import FILES, hypervisor_leaves, linux_extra, linux_facts
+from nestkit.runners.topology import cross_checked
 
 _EMPTY: Final = (sys.executable, "-S", "-E", "-c", "")
 _ROUND_TRIPS: Final = 5
@@ -169,8 +170,8 @@ class LocalRunner:
         if sys.platform.startswith("linux"):
             texts = {path: _text(path) for path in FILES}
             known = linux_facts(texts)
-            virtual = has_flag("hypervisor", texts["/proc/cpuinfo"])
-            extra.setdefault("base_is_virtual", "yes" if virtual else "no")
+            extra = linux_extra(texts) | extra
+            extra.setdefault("base_is_virtual", extra.get("hypervisor_flag", "no"))
         else:
             known["cpu_model"] = platform.processor() or Unknown("this Python does not say")
             known["cpu_count"] = os.cpu_count() or Unknown("this Python does not say")
@@ -180,7 +181,7 @@ class LocalRunner:
         leaves: tuple[str, ...] | Unknown = Unknown("no probe here to execute CPUID")
         if self._probe:
             leaves = hypervisor_leaves(self.run(self._probe, timeout=30).stdout)
-        return LayerFacts(
+        facts = LayerFacts(
             layer=self.layer,
             depth=0,
             stack="this machine",
@@ -190,6 +191,7 @@ class LocalRunner:
             extra=extra,
             **known,
         )
+        return cross_checked(facts)
 
     def close(self) -> None:
         """Nothing is left to let go of. Safe to call twice."""

@@ -1,0 +1,77 @@
+# ---
+# jupyter:
+#   nestkit:
+#     title: Explore
+# ---
+
+# %% [markdown]
+# # Explore: your runs, recorded ones, published ones
+#
+# No lesson: a bench to work at. It needs what [06 Benchmark](06-benchmark.ipynb) explains: what
+# a layer is, what an interval says, and why an emulated layer is no evidence about hardware.
+#
+# Each chart carries what a reader must not overlook: *recorded*, *emulated*, *too noisy*.
+
+# %%
+import nestkit as nk
+
+# %% [markdown]
+# ## Your own runs
+#
+# Take one here, in `L1` and `L2` of a lab on this machine; it takes a few minutes. Or skip
+# this: the recorded runs are there anyway.
+
+# %%
+form = nk.course.benchmark_form()
+form
+
+# %%
+if isinstance(form.result, nk.Run):
+    print("kept as", nk.course.keep_run(form.result).name)
+
+# %% [markdown]
+# A run file from **another machine** joins the list in the same way:
+# `nk.course.keep_run(nk.Run.load("theirs.json"))`. Such a file comes from
+# `nestkit benchmark lab:// --depth 2 --save theirs.json`. Only open files that you trust the
+# origin of: a run says of itself what it is.
+#
+# ## The bench
+#
+# Choose runs, layers, workloads, what to compare with, and the chart. With **two runs** chosen,
+# a table below the chart compares the two machines. *Save PNG* and *Save CSV* say where the
+# file is.
+
+# %%
+bench = nk.course.explorer()
+bench
+
+# %% [markdown]
+# | chart | runs | what it answers |
+# |---|---|---|
+# | Slowdowns | one or more | How many times slower, and how sure is that? |
+# | Heat map | one or more | Which work suffers in which layer? |
+# | What each layer adds | one | How many nanoseconds does a layer add to one operation? |
+# | Nested paging on and off | two | What do EPT and RVI save? |
+# | Samples in time order | one | Was the machine quiet? Did it drift? |
+# | Throughput and its CPU | one | Is it as fast, but at twice the processor time? |
+# | Yours and published | one | What did others measure on hardware? |
+#
+# ## The same without controls
+#
+# Every control has a `value`, and what is shown can be had as data.
+
+# %%
+bench.chart.value = "Heat map"
+bench.baseline.value = "L1"
+columns = ["workload", "layer", "median", "unit", "ratio", "ratio_low", "ratio_high", "verdict"]
+nk.course.Table(bench.frame()[columns], caption="What is chosen now")
+
+# %%
+print(nk.charts.alt_text(bench.figure))
+
+# %% [markdown]
+# Two machines, as a table. Here it is one run against itself, so nothing may differ:
+
+# %%
+run = bench.chosen()[0]
+nk.course.Table(nk.course.compare_machines(run, run), caption="A run against itself")

@@ -1,0 +1,309 @@
+"""The explore page: controls, exports, two machines; it never raises at a learner."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from fake_layers import FakeLayer, World, emulated_lab
+
+from nestkit import benchmark, charts
+from nestkit.benchmark import Run
+from nestkit.course import editions, explore
+from nestkit.course.runs import compare_machines, find_runs, keep_run, part_of, safe_name
+from nestkit.errors import CourseError
+
+CHOSEN = ("arithmetic", "exit", "disk-read")
+
+
+@pytest.fixture(scope="module")
+def emulated() -> Run:
+    return replace(benchmark.run(emulated_lab(), seed=1, workloads=CHOSEN), run_id="emulated")
+
+
+def taken(seed: int, exit_cost: float = 8.0) -> Run:
+    world = World(seed)
+    costs = {"exit": exit_cost, "disk-read": 2.0}
+    layers = [FakeLayer(world), FakeLayer(world, "L1", 1, slowdown=costs)]
+    return benchmark.run(layers, seed=seed, workloads=CHOSEN)
+
+
+@pytest.fixture(scope="module")
+def hardware() -> Run:
+    return replace(taken(1), run_id="hardware")
+
+
+@pytest.fixture(autouse=True)
+def _own_state(state_dir: Path) -> Path:
+    return state_dir
+
+
+def choose(bench: explore.Explorer, *words: str) -> None:
+    labels = [label for word in words for label in bench.runs.options if f" {word} " in label]
+    assert len(labels) == len(words)
+    bench.runs.value = tuple(labels)
+
+
+# -- which runs there are -------------------------------------------------------------------------
+
+
+def test_your_own_runs_stand_before_the_recorded_ones(hardware: Run) -> None:
+    keep_run(hardware)
+    labels = list(find_runs().runs)
+    assert labels[0].startswith("yours · hardware")
+    assert any(label.startswith("recorded · lab-depth2-tcg") for label in labels[1:])
+    assert find_runs().runs[labels[0]] == hardware
+    keep_run(replace(hardware, run_id="later", origin="practice"))
+    assert next(iter(find_runs().runs)).endswith("· practice")
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"samples": []}', "\xff", "[" * 100_000])
+def test_a_file_that_is_no_run_is_named_and_the_rest_works(
+    state_dir: Path, hardware: Run, content: str
+) -> None:
+    keep_run(hardware)
+    (state_dir / "runs" / "broken.json").write_bytes(content.encode("latin-1"))
+    bench = explore.explorer()
+    assert "broken.json was left out" in bench.message
+    assert bench.figure is not None
+
+
+@pytest.mark.parametrize("run_id", ["../../evil", "/etc/passwd", "a/b", "", "..", "x" * 500, "é ü"])
+def test_a_run_is_kept_inside_the_state_folder(state_dir: Path, hardware: Run, run_id: str) -> None:
+    path = keep_run(replace(hardware, run_id=run_id))
+    assert path.parent == state_dir / "runs"
+    assert path.is_file()
+    assert safe_name(run_id) not in ("", ".", "..")
+
+
+# -- the controls ---------------------------------------------------------------------------------
+
+
+def test_the_bench_opens_with_a_chart(hardware: Run) -> None:
+    keep_run(hardware)
+    bench = explore.explorer()
+    assert bench.figure is not None
+    assert bench.chart.value == "Slowdowns"
+    assert list(bench.layers.value) == ["L0", "L1"]
+    assert list(bench.workloads.value) == list(CHOSEN)
+    html = bench.static_html()
+    assert "data:image/png;base64," in html
+    assert 'alt="Dots and intervals' in html
+
+
+def test_layers_workloads_and_baseline_decide_what_is_drawn(emulated: Run) -> None:
+    keep_run(emulated)
+    bench = explore.explorer()
+    bench.workloads.value = ("exit",)
+    bench.baseline.value = "L0"
+    frame = bench.frame()
+    assert set(frame["workload"]) == {"exit"}
+    assert set(frame["baseline"]) == {"L0"}
+    assert "Not shown: arithmetic, disk-read" in bench.message
+    bench.layers.value = ("L2",)
+    assert set(bench.frame()["layer"]) == {"L0", "L2"}  # the baseline stays
+    assert bench.figure is not None
+    assert "Arithmetic" not in charts.alt_text(bench.figure)
+
+
+@pytest.mark.parametrize("chart", list(explore.CHARTS))
+def test_each_chart_is_drawn_or_says_what_to_do(emulated: Run, chart: str) -> None:
+    keep_run(emulated)
+    bench = explore.explorer()
+    bench.chart.value = chart
+    assert bench.figure is not None or "What to do:" in bench.message
+    drawn = chart not in ("Nested paging on and off",)
+    assert (bench.figure is not None) == drawn, bench.message
+
+
+def test_the_quiet_part_of_a_noisy_run_is_still_of_a_noisy_run(hardware: Run) -> None:
+    flagged = tuple(
+        replace(s, reason="steal 9.0%") if s.workload != "exit" else s for s in hardware.samples
+    )
+    noisy = replace(hardware, samples=flagged, notes=("this machine is too noisy: 40 of 60",))
+    assert noisy.too_noisy
+    keep_run(noisy)
+    bench = explore.explorer()
+    bench.workloads.value = ("exit",)
+    assert bench.figure is not None
+    assert "too noisy" in charts.alt_text(bench.figure)
+
+
+def test_choosing_another_run_draws_once(
+    hardware: Run, emulated: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep_run(hardware)
+    keep_run(emulated)
+    bench = explore.explorer()
+    drawn = []
+    slowdown = explore.CHARTS["Slowdowns"]
+    monkeypatch.setitem(
+        explore.CHARTS, "Slowdowns", lambda runs, base: drawn.append(1) or slowdown(runs, base)
+    )
+    choose(bench, "emulated")
+    assert list(bench.layers.value) == ["L0", "L1", "L2"]
+    assert drawn == [1]
+    bench.reload()
+    assert drawn == [1, 1]
+
+
+def test_nothing_chosen_is_said_and_not_raised(hardware: Run) -> None:
+    keep_run(hardware)
+    bench = explore.explorer()
+    for control in (bench.layers, bench.workloads, bench.runs):
+        control.value = ()
+        assert bench.figure is None
+        assert "What to do:" in bench.message
+    with pytest.raises(CourseError, match="no run is chosen"):
+        bench.frame()
+    with pytest.raises(CourseError, match="no chart to save"):
+        bench.save_png()
+    bench.png_button.click()
+    bench.csv_button.click()
+    assert "What to do:" in bench.message
+
+
+def test_two_paging_runs_are_put_the_right_way_round(hardware: Run, emulated: Run) -> None:
+    def marked(word: str) -> Run:
+        layers = tuple(
+            replace(f, extra={**f.extra, "nested_paging": word}) if f.depth == 2 else f
+            for f in emulated.layers
+        )
+        return replace(emulated, run_id=word, layers=layers)
+
+    for word in ("off", "on"):
+        keep_run(marked(word))
+    bench = explore.explorer()
+    bench.chart.value = "Nested paging on and off"
+    assert "needs two runs, and 1 are chosen" in bench.message
+    choose(bench, "off", "on")
+    assert bench.figure is not None, bench.message
+
+
+def test_reload_finds_new_runs_and_keeps_the_choice(hardware: Run, emulated: Run) -> None:
+    keep_run(hardware)
+    bench = explore.explorer()
+    chosen = bench.runs.value
+    keep_run(emulated)
+    bench.reload_button.click()
+    assert any("emulated" in label for label in bench.runs.options)
+    assert bench.runs.value == chosen
+
+
+def test_a_chart_for_one_run_says_so_when_two_are_chosen(hardware: Run, emulated: Run) -> None:
+    keep_run(hardware)
+    keep_run(emulated)
+    bench = explore.explorer()
+    choose(bench, "hardware", "emulated")
+    assert bench.figure is not None
+    assert "First: yours · hardware" in bench.static_html()
+    assert "not comparable: one is emulated (TCG)" in bench.static_html()
+    bench.chart.value = "Samples in time order"
+    assert "this chart shows one run, and 2 are chosen" in bench.message
+
+
+# -- exports --------------------------------------------------------------------------------------
+
+
+def test_png_and_csv_are_saved_in_the_state_folder(state_dir: Path, hardware: Run) -> None:
+    keep_run(replace(hardware, run_id="../x"))
+    bench = explore.explorer()
+    png, csv = bench.save_png(), bench.save_csv()
+    assert png.parent == csv.parent == state_dir / "exports"
+    assert png.read_bytes().startswith(b"\x89PNG")
+    back = pd.read_csv(csv)
+    assert list(back["ratio"].dropna()) == pytest.approx(list(bench.frame()["ratio"].dropna()))
+    assert {"run_id", "origin", "host_cpu", "status", "verdict"} <= set(back.columns)
+    bench.csv_button.click()
+    assert "Saved" in bench.message
+
+
+def test_a_run_file_puts_no_formula_into_a_spreadsheet(hardware: Run) -> None:
+    keep_run(replace(hardware, provenance={"host_cpu": "=HYPERLINK(1)"}))
+    text = explore.explorer().save_csv().read_text(encoding="utf-8")
+    assert ",'=HYPERLINK(1)," in text
+    assert ",=HYPERLINK" not in text
+
+
+def test_what_a_run_file_says_is_escaped(hardware: Run) -> None:
+    evil = "<img src=x onerror=alert(1)>"
+    keep_run(replace(hardware, origin="recorded", provenance={"host_cpu": evil}))
+    bench = explore.explorer()
+    choose_all = tuple(bench.runs.options)
+    bench.runs.value = choose_all
+    html = bench.static_html()
+    assert evil not in html
+    assert "onerror=alert" in html
+
+
+def test_the_notebook_state_holds_what_is_shown(hardware: Run) -> None:
+    keep_run(hardware)
+    bundle = explore.explorer()._repr_mimebundle_()
+    assert bundle["text/plain"] == "<Explorer: Slowdowns of 1 run(s)>"
+    assert "<img alt=" in bundle["text/html"]
+    json.dumps(bundle)
+
+
+# -- two machines ---------------------------------------------------------------------------------
+
+
+def test_a_slower_machine_is_found_and_an_equal_one_is_not(hardware: Run) -> None:
+    frame = compare_machines(hardware, taken(2, exit_cost=24.0)).set_index(["workload", "layer"])
+    slower = frame.loc[("exit", "L1")]
+    assert slower["ratio"] == pytest.approx(3.0, rel=0.1)
+    assert slower["verdict"] == "second is slower"
+    assert frame.loc[("exit", "L0"), "verdict"] == "no measurable difference"
+    same = compare_machines(hardware, hardware)
+    assert set(same["verdict"]) == {"no measurable difference"}
+    assert list(same["ratio"]) == [1.0] * len(same)
+
+
+def test_more_per_second_is_faster(hardware: Run) -> None:
+    doubled = tuple(
+        replace(s, value=s.value * 2) if s.direction == "higher" else s for s in hardware.samples
+    )
+    frame = compare_machines(hardware, replace(hardware, samples=doubled))
+    found = dict(zip(frame["workload"], frame["verdict"], strict=True))
+    assert found["arithmetic"] == "second is faster"
+    assert found["exit"] == "no measurable difference"
+
+
+def test_emulated_and_native_layers_get_no_ratio(hardware: Run, emulated: Run) -> None:
+    frame = compare_machines(hardware, emulated).set_index(["workload", "layer"])
+    row = frame.loc[("exit", "L1")]
+    assert row["verdict"] == "not comparable: one is emulated (TCG)"
+    assert pd.isna(row["ratio"])
+    assert not pd.isna(frame.loc[("exit", "L0"), "ratio"])
+
+
+def test_other_binaries_get_no_ratio(hardware: Run) -> None:
+    tools = {**hardware.provenance["tools"], "L1": {"nestkit-probe": "0" * 64}}
+    other = replace(hardware, provenance={**hardware.provenance, "tools": tools})
+    frame = compare_machines(hardware, other).set_index(["workload", "layer"])
+    assert frame.loc[("exit", "L1"), "verdict"] == "not comparable: other binaries"
+    assert frame.loc[("exit", "L0"), "verdict"] == "no measurable difference"
+
+
+def test_runs_with_nothing_in_common_give_an_empty_table(hardware: Run) -> None:
+    frame = compare_machines(hardware, part_of(hardware, (), ()))
+    assert frame.empty
+    assert "verdict" in frame.columns
+
+
+# -- the page -------------------------------------------------------------------------------------
+
+
+def test_the_page_is_generated_beside_the_lessons() -> None:
+    (page,) = editions.pages()
+    assert page.name == "explore.py"
+    assert page not in editions.sources()
+    notebook = editions.generate(page, "learner")
+    assert notebook["metadata"]["nestkit"] == {"title": "Explore", "edition": "learner"}
+    path = editions.target(page, "learner")
+    assert path.read_text(encoding="utf-8") == editions.text_of(notebook)
+    for link in re.findall(r"\]\(([^)#]+\.ipynb)\)", path.read_text(encoding="utf-8")):
+        assert (path.parent / link).is_file(), link
