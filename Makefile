@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 NOTEBOOKS = notebooks/*.ipynb notebooks/solutions/*.ipynb
 NBVAL = -p tests.nbval_state --nbval-lax --nbval-current-env --nbval-cell-timeout=60 --nbval-sanitize-with tests/nbval.cfg
 
-.PHONY: help course test check soak perf notebooks solutions offline lint lock clean
+
+.PHONY: help course test peers check soak perf notebooks solutions offline lint lock clean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -60,10 +61,15 @@ lint: $(VENV)/dev.stamp  ## lint, format and types
 	$(BIN)/mypy
 	$(BIN)/python -m nestkit.course.editions --check
 
-check: lint  ## all that make test leaves out: lint, types, kill matrix, lab, ratios; nothing skipped
-	$(BIN)/python -m pytest -q --no-skips -m "slow or kill or peer"
+peers:  ## install what the tests of independent peers need (as root, or with sudo)
+	@command -v sshd >/dev/null || test -x /usr/sbin/sshd || { \
+	  root=$$(test "$$(id -u)" = 0 || echo sudo); \
+	  $$root apt-get update -qq && $$root apt-get install -y -qq --no-install-recommends openssh-server openssh-client; }
+
+check: lint peers  ## all that make test leaves out: lint, types, kill matrix, lab, ratios; nothing skipped
+	$(BIN)/python -m pytest -q --no-skips -m "(slow or kill or peer) and not (lab or perf)"
 	$(BIN)/python -m pytest -q --no-skips -m "lab and not perf"
-	$(BIN)/python -m pytest -q --no-skips -m perf -s
+	$(BIN)/python -m pytest -q --no-skips -m "perf and not slow" -s
 
 perf: $(VENV)/dev.stamp  ## print the ratios of time that the README quotes
 	$(BIN)/python -m pytest -q --no-skips -m perf -s

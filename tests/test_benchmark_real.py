@@ -25,7 +25,7 @@ SHORT_S = 0.11
 OTHERS = (
     "system-call", "exit", "first-touch", "memory-bandwidth", "wake-up", "disk-read",
 )  # fmt: skip
-pytestmark = [pytest.mark.lab, pytest.mark.perf]
+pytestmark = [pytest.mark.lab, pytest.mark.perf, pytest.mark.slow]
 A, B = "L0 A", "L0 B"
 
 

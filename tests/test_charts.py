@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from html import escape
 
 import pytest
 from fake_layers import FakeLayer, World, emulated_lab
@@ -161,12 +162,14 @@ def test_the_same_run_gives_the_same_text(emulated: Run) -> None:
 def test_show_passes_the_alternative_text_on(
     hardware: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shown: list[tuple[object, dict[str, object]]] = []
-    monkeypatch.setattr("IPython.display.display", lambda *a, **k: shown.append((a[0], k)))
+    shown: list[object] = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
     figure = charts.slowdown(hardware)
     charts.show(figure)
-    metadata = {"image/png": {"alt": charts.alt_text(figure)}}
-    assert shown == [(figure, {"metadata": metadata})]
+    (picture,) = shown
+    data, metadata = picture._repr_mimebundle_()  # type: ignore[attr-defined]
+    assert f'alt="{escape(charts.alt_text(figure))}"' in data["text/html"]
+    assert metadata["image/png"]["alt"] == charts.alt_text(figure)
 
 
 def test_a_foreign_figure_has_no_alternative_text() -> None:

@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "state": {"errors"},
     "addresses": BASE,
     "credentials": BASE | {"addresses"},
+    "pictures": set(),
     "wording": set(),
     "tomlfile": {"errors"},
     "plans": BASE | {"planfile", "planview", "scripts"},
@@ -43,7 +44,7 @@ MAY_IMPORT = {
     "configure": BASE | {"hosts", "plans", "planview", "wording"},
     "scripts": BASE | {"plans", "wording"},
     "benchmark": BASE | {"runners"},
-    "charts": BASE | {"benchmark", "runners"},
+    "charts": BASE | {"benchmark", "pictures", "runners"},
 }
 
 

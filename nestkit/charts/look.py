@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nestkit.benchmark.runfile import Run
 from nestkit.benchmark.workloads import WORKLOADS
 from nestkit.errors import RunError
+from nestkit.pictures import Picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -185,4 +186,4 @@ def show(figure: Figure) -> None:
     """Display a figure in a notebook, with its alternative text."""
     from IPython.display import display
 
-    display(figure, metadata={"image/png": {"alt": alt_text(figure)}})  # type: ignore[no-untyped-call]
+    display(Picture(figure, alt_text(figure)))  # type: ignore[no-untyped-call]

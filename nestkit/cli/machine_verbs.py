@@ -78,28 +78,40 @@ def lab() -> None:
 
 DEPTH = click.option("--depth", type=int, default=2, show_default=True,
                      help="How many VMs, one in the other.")  # fmt: skip
+NPT = click.option("--no-npt", is_flag=True,
+                   help="Without nested paging (EPT or RVI).")  # fmt: skip
+WAIT = click.option("--wait", type=click.FloatRange(0), metavar="S",
+                    help="Deadline of waiting for labs ahead; 0: do not wait.")  # fmt: skip
 
 
 @lab.command("run", context_settings={"ignore_unknown_options": True})
 @DEPTH
+@NPT
+@WAIT
 @click.option("--timeout", type=click.FloatRange(1), default=600, show_default=True, metavar="S",
               help="Deadline of the command, seconds.")  # fmt: skip
 @click.option("--timings", is_flag=True, help="Say how long each phase took.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
-def lab_run(depth: int, timeout: float, timings: bool, command: tuple[str, ...]) -> int:
+def lab_run(
+    depth: int,
+    no_npt: bool,
+    wait: float | None,
+    timeout: float,
+    timings: bool,
+    command: tuple[str, ...],
+) -> int:
     """Run COMMAND in the innermost VM; its output and exit status are passed on."""
     from nestkit import lab as laboratory
 
     with Progress() as progress:
-        running = laboratory.up(depth=depth, progress=progress)
+        running = laboratory.up(depth=depth, npt=not no_npt, wait=wait, progress=progress)
     with running:
         done = running.layers[-1].run(list(command), timeout=timeout)
     # bytes that are no text come as surrogates, and leave as the bytes they were
     click.echo(done.stdout.encode("utf-8", "surrogateescape"), nl=False)
     click.echo(done.stderr.encode("utf-8", "surrogateescape"), nl=False, err=True)
     if timings:
-        for phase, seconds in running.timings.items():
-            say(f"{phase:14} {seconds:6.1f} s", err=True)
+        say(running.timings, err=True)
     return done.rc
 
 
@@ -113,6 +125,14 @@ def lab_build() -> None:
     say(image.folder)
 
 
+@lab.command("queue")
+def lab_queue() -> None:
+    """Show the labs that run or wait on this machine."""
+    from nestkit import lab as laboratory
+
+    say("\n".join(map(str, laboratory.queue())) or "no lab runs")
+
+
 @lab.command("clean")
 def lab_clean() -> None:
     """Remove the lab's cached images."""
@@ -124,6 +144,8 @@ def lab_clean() -> None:
 @click.command()
 @click.argument("layers", metavar="lab://|local://")
 @DEPTH
+@NPT
+@WAIT
 @click.option("--suite", type=click.Choice(["quick", "full"]), default="quick", show_default=True)
 @click.option("--workload", "workloads", multiple=True, help="Only this one; may be repeated.")
 @click.option("--rounds", type=click.IntRange(2), help="Instead of the suite's number.")
@@ -133,7 +155,13 @@ def lab_clean() -> None:
 @click.option("--chart", type=OUTPUT, metavar="PNG",
               help="Draw the slowdown here.")  # fmt: skip
 def benchmark(
-    layers: str, depth: int, save: Path | None, chart: Path | None, **options: Any
+    layers: str,
+    depth: int,
+    no_npt: bool,
+    wait: float | None,
+    save: Path | None,
+    chart: Path | None,
+    **options: Any,
 ) -> int:
     """Measure what each layer costs."""
     from nestkit import benchmark as bench
@@ -145,8 +173,11 @@ def benchmark(
     try:
         with Progress() as progress:
             if layers == "lab://":
-                with laboratory.up(depth=depth, progress=progress) as running:
+                with laboratory.up(
+                    depth=depth, npt=not no_npt, wait=wait, progress=progress
+                ) as running:
                     run = bench.run(running.layers, progress=progress, **options)
+                    run = bench.with_memory(run, running)
             elif layers == "local://":
                 run = bench.run([runners.LocalRunner()], progress=progress, **options)
             else:

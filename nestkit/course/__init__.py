@@ -12,7 +12,7 @@ _MODULES = ("checks", "editions", "forms", "progress", "quizzes")
 _NAMES = {
     "Field": "nestkit.course.fields",
     "Form": "nestkit.course.forms",
-    "Picture": "nestkit.course.diagrams",
+    "Picture": "nestkit.pictures",
     "Table": "nestkit.course.markup",
     "Verdict": "nestkit.course.checks",
     "address": "nestkit.course.hosts",
@@ -70,7 +70,7 @@ __all__ = [
 if TYPE_CHECKING:
     from nestkit.course import checks, editions, forms, progress, quizzes
     from nestkit.course.checks import Verdict, check
-    from nestkit.course.diagrams import Picture, layers_diagram, network_diagram
+    from nestkit.course.diagrams import layers_diagram, network_diagram
     from nestkit.course.explore import explorer
     from nestkit.course.fields import Field
     from nestkit.course.forms import Form, form_for
@@ -89,6 +89,7 @@ if TYPE_CHECKING:
         rollback_form,
     )
     from nestkit.course.runs import compare_machines, keep_run
+    from nestkit.pictures import Picture
 
 
 def __getattr__(name: str) -> Any:

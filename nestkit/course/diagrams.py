@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import io
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from nestkit.course import markup
+from nestkit.pictures import Picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,32 +18,6 @@ _LAYERS: Final = (
 )
 _FILLS: Final = ("#d5e8f7", "#fdebc8", "#d6efe2", "#f3dcea")  # light tints: black text on each
 _EDGE: Final = "#24292f"
-
-
-class Picture:
-    """A figure as PNG with its alternative text."""
-
-    def __init__(self, figure: Figure, alt: str) -> None:
-        self.figure = figure
-        self.alt = alt
-
-    def png(self) -> bytes:
-        """The picture's bytes; the same figure gives the same ones."""
-        buffer = io.BytesIO()
-        self.figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
-        return buffer.getvalue()
-
-    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        data = base64.b64encode(self.png()).decode("ascii")
-        # JupyterLab gives an image/png no alternative text; nbconvert takes it from the metadata
-        html = f'<img alt="{markup.text(self.alt)}" src="data:image/png;base64,{data}">'
-        return (
-            {"text/html": html, "image/png": data, "text/plain": self.alt},
-            {"image/png": {"alt": self.alt}},
-        )
-
-    def __repr__(self) -> str:
-        return f"<Picture: {self.alt}>"
 
 
 def _canvas(width: float, height: float) -> tuple[Figure, Axes]:

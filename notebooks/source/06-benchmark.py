@@ -221,6 +221,10 @@ quiz.asked[1].choose(1)
 quiz.asked[2].choose(1)
 [asked.submit() for asked in quiz.asked]
 
+# %% [markdown] tags=["learner"]
+# **Look around:** the page [Explore](explore.ipynb) draws any of the seven charts from your own
+# runs and the recorded ones, and sets two machines side by side.
+
 # %% [markdown]
 # ## Key points
 #
