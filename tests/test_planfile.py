@@ -115,7 +115,7 @@ def test_a_plan_that_cannot_be_written_is_an_error_with_a_remedy(tmp_path: Path)
         configure.plan(FakeHost(), "l1").save(tmp_path)
 
 
-@given(name=st.text())
+@given(name=st.text(min_size=1))
 def test_any_name_goes_through_a_file(name: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     plan = configure.plan(FakeHost(vm_name=name), name)
     path = plan.save(tmp_path_factory.mktemp("plan") / "plan.json")
