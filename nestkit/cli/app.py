@@ -10,7 +10,7 @@ import click
 
 from nestkit import __version__
 from nestkit.cli import course_verbs, host_verbs, machine_verbs
-from nestkit.cli.terminal import INTERRUPTED, NOT_DONE, say
+from nestkit.cli.terminal import INTERRUPTED, NOT_DONE, drop_what_cannot_be_written, say
 from nestkit.errors import NestkitError
 
 
@@ -72,4 +72,5 @@ def main() -> None:
             err=True,
         )
         status = NOT_DONE
+    drop_what_cannot_be_written()
     sys.exit(status or 0)

@@ -44,8 +44,18 @@ def say(what: Any, *, err: bool = False, raw: bool = False) -> None:
     try:
         click.echo(str(what) if raw else harmless(str(what)), err=err)
     except BrokenPipeError:
-        # what is left in the buffer must not fail once more at the end of the process
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2 if err else 1)
+        drop_what_cannot_be_written()
+
+
+def drop_what_cannot_be_written() -> None:
+    """What is left in a buffer must not fail once more, with a status of its own, at the end."""
+    for number, stream in ((1, sys.stdout), (2, sys.stderr)):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+        except (AttributeError, ValueError):
+            pass  # there is no such stream, or it is closed
 
 
 @contextmanager
@@ -56,7 +66,9 @@ def stop_between_steps() -> Iterator[threading.Event]:
     def ask(_number: int, _frame: object) -> None:
         asked.set()
         signal.signal(signal.SIGINT, before)
-        say("stopping after this step; Ctrl-C again interrupts it", err=True)
+        # past the buffer: the interrupted code may be in the middle of writing to it
+        with suppress(OSError):
+            os.write(2, b"stopping after this step; Ctrl-C again interrupts it\n")
 
     before = signal.signal(signal.SIGINT, ask)
     try:
