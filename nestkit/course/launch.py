@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from nestkit.course.lessons import lessons
@@ -87,16 +89,18 @@ def open_lesson(lesson: str = "00", *, browser: bool | None = None) -> int:
 
 
 def _wait_for_address(server: subprocess.Popen[bytes]) -> str:
-    from jupyter_server.serverapp import list_running_servers
+    # the file that tells other programs of a running server; importing the server to read it
+    # would take as long as it takes to start
+    from jupyter_core.paths import jupyter_runtime_dir
 
+    told = Path(jupyter_runtime_dir()) / f"jpserver-{server.pid}.json"
     deadline = time.monotonic() + _READY_DEADLINE_S
     while time.monotonic() < deadline:
         if server.poll() is not None:
             break
-        for running in list_running_servers():
-            if running["pid"] == server.pid:
-                return str(running["url"])
-        time.sleep(0.1)
+        with suppress(OSError, ValueError, KeyError):  # not there yet, or not yet whole
+            return str(json.loads(told.read_text(encoding="utf-8"))["url"])
+        time.sleep(0.05)
     raise CourseError(
         "JupyterLab did not start", remedy="read what it printed above; `make clean` and try again"
     )
