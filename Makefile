@@ -68,7 +68,7 @@ peers:  ## install what the tests of independent peers need (as root, or with su
 
 check: lint peers  ## all that make test leaves out: lint, types, kill matrix, lab, ratios; nothing skipped
 	$(BIN)/python -m pytest -q --no-skips -m "(slow or kill or peer) and not (lab or perf)"
-	$(BIN)/python -m pytest -q --no-skips -m "lab and not perf"
+	$(BIN)/python -m pytest -q --no-skips -m "lab and not (perf or slow)"
 	$(BIN)/python -m pytest -q --no-skips -m "perf and not slow" -s
 
 perf: $(VENV)/dev.stamp  ## print the ratios of time that the README quotes
