@@ -51,7 +51,7 @@ def slowdown(run_or_runs: Run | Sequence[Run], baseline: str | None = None) -> F
         If there is no run, no such layer, or nothing to compare.
     """
     panels = panels_of(runs_of(run_or_runs), baseline)
-    heights = [0.8 + 0.62 * len({e.workload for e in panel.effects}) for panel in panels]
+    heights = [_height(panel) for panel in panels]
     figure = new_figure(sum(heights) + 1.0, "What each layer costs")
     grid = figure.subplots(len(panels), 1, squeeze=False, gridspec_kw={"height_ratios": heights})
     for axes, panel in zip(grid[:, 0], panels, strict=True):
@@ -63,6 +63,13 @@ def slowdown(run_or_runs: Run | Sequence[Run], baseline: str | None = None) -> F
         handles=_legend(panels), fontsize=8, frameon=False, loc="outside lower center", ncols=5
     )
     return with_text(figure, _describe(panels))
+
+
+def _height(panel: Panel) -> float:
+    """In inches, by rows; a panel that only says what the baseline is takes less room."""
+    rows = len({e.workload for e in panel.effects})
+    layers = len({e.layer for e in panel.effects if e.interval})
+    return 0.8 + rows * (0.4 if panel.only_baseline else max(0.62, 0.26 * layers))
 
 
 def _limits(panels: Sequence[Panel]) -> tuple[float, float]:

@@ -127,13 +127,13 @@ def ratio_tick(value: float, _position: int) -> str:
     return f"{value:,g}×" if value >= 1 else f"1/{1 / value:,g}×"
 
 
-def log2_axis(axes: Axes, low: float, high: float) -> None:
-    """A logarithmic x axis of ratios, with few ticks at powers of two."""
+def log2_axis(axes: Axes, low: float, high: float, *, most: int = 8) -> None:
+    """A logarithmic x axis of ratios, with at most about ``most`` ticks at powers of two."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     axes.set_xscale("log", base=2)
     axes.set_xlim(low, high)
-    axes.xaxis.set_major_locator(LogLocator(base=2.0 ** max(1, ceil(log2(high / low) / 8))))
+    axes.xaxis.set_major_locator(LogLocator(base=2.0 ** max(1, ceil(log2(high / low) / most))))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(ratio_tick))
 

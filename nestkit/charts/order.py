@@ -29,13 +29,14 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
 _FLAG: Final = "#000000"
+_TITLE_WIDTH: Final = 84  # letters that fit above all columns
 _LEAST_SPAN: Final = 0.2  # in log₂, each way: noise of a per cent is not to fill the panel
 
 
 def time_order(run: Run, *, workloads: Sequence[str] | None = None) -> Figure:
     """Each sample's time per operation over its layer's own median, in the order taken.
 
-    Emulated layers have panels of their own. Warm-ups are small, flagged samples hollow; the
+    Emulated layers stand in a column of their own. Warm-ups are small, flagged samples hollow; the
     line is the canary, a fixed piece of work that the machine below does each round.
 
     Parameters
@@ -52,36 +53,41 @@ def time_order(run: Run, *, workloads: Sequence[str] | None = None) -> Figure:
     """
     wanted = run.workloads if workloads is None else workloads
     counted = {(s.workload, s.layer) for s in run.counted}
-    panels = [
-        (emulated, name, layers)
-        for emulated in (False, True)
+    columns = {
+        emulated: [f for f in run.layers if f.emulated == emulated] for emulated in (False, True)
+    }
+    columns = {
+        emulated: layers
+        for emulated, layers in columns.items()
+        if any((name, f.layer) in counted for name in wanted for f in layers)
+    }
+    names = [
+        name
         for name in wanted
-        if (
-            layers := [
-                f for f in run.layers if f.emulated == emulated and (name, f.layer) in counted
-            ]
-        )
+        if any((name, f.layer) in counted for layers in columns.values() for f in layers)
     ]
-    if not panels:
+    if not names:
         raise RunError(
             "there are no samples that count to put in order",
             remedy="take the run again to its end, or choose workloads that it has",
         )
-    kinds = {emulated for emulated, _, _ in panels}
-    figure = new_figure(1.15 * len(panels) + 0.55 * len(kinds) + 1.1, "Samples in time order")
-    grid = figure.subplots(len(panels), 1, squeeze=False, sharex=True)
+    heads = {e: panel_title(run, e, width=_TITLE_WIDTH // len(columns)) for e in columns}
+    top = 0.2 * max(head.count("\n") + 2 for head in heads.values())
+    figure = new_figure(1.15 * len(names) + top + 1.1, "Samples in time order")
+    grid = figure.subplots(len(names), len(columns), squeeze=False, sharex=True)
     texts = []
-    titled: set[bool] = set()
-    for axes, (emulated, name, layers) in zip(grid[:, 0], panels, strict=True):
-        title = workload_title(name)
-        if emulated not in titled:
-            titled.add(emulated)
-            head = panel_title(run, emulated)
-            title = f"{head}\n\n{title}"
-            texts.append(f"{in_one_line(head)}.")
-        texts.append(_draw(axes, run, name, layers))
-        plain(axes, title, grid="y")
-    grid[-1, 0].set_xlabel("order in the run", fontsize=9)
+    for place, (emulated, layers) in enumerate(columns.items()):
+        texts.append(f"{in_one_line(heads[emulated])}.")
+        for row, name in enumerate(names):
+            axes, title = grid[row, place], workload_title(name)
+            own = [f for f in layers if (name, f.layer) in counted]
+            if own:
+                texts.append(_draw(axes, run, name, own))
+            else:
+                title += ": not measured"
+                axes.set_yticks([])
+            plain(axes, title if row else f"{heads[emulated]}\n\n{title}", grid="y")
+        grid[-1, place].set_xlabel("order in the run", fontsize=9)
     figure.supylabel("time per operation over the layer's median (log₂)", fontsize=9)
     figure.legend(
         handles=_legend(run), fontsize=8, frameon=False, loc="outside lower center", ncols=4
@@ -117,7 +123,7 @@ def _draw(axes: Axes, run: Run, workload: str, layers: Sequence[LayerFacts]) -> 
     axes.set_yticks(ticks)
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(_tick))
-    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.tick_params(labelsize=8)
     return f"{workload_title(workload)}: {'; '.join(words)}."
 

@@ -44,7 +44,7 @@ ALIKE: Final = {
 }
 _HIGHER: Final = frozenset({"IOPS", "MiB/s", "Mb/s", "Gb/s", "score"})
 _LABEL_WIDTH: Final = 46
-_TITLE_WIDTH: Final = 48  # the labels beside the axes are long
+_TITLE_WIDTH: Final = 58  # the labels beside the axes are long
 _TITLE: Final = "Published by others, on hardware virtualization"
 
 
@@ -190,7 +190,7 @@ def _draw_theirs(axes: Axes, theirs: Sequence[_Ratio], limits: tuple[float, floa
 
 def _finish(axes: Axes, title: str, limits: tuple[float, float]) -> None:
     axes.axvline(1.0, color=BASELINE, linewidth=1.2, zorder=0)
-    log2_axis(axes, *limits)
+    log2_axis(axes, *limits, most=6)
     plain(axes, title, grid="x")
 
 

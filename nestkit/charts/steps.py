@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import floor, log10
 from typing import TYPE_CHECKING, Final
 
 from nestkit.benchmark.runfile import Run
@@ -182,7 +183,10 @@ def _draw(axes: Axes, title: str, steps: Sequence[_Step]) -> None:
 
 
 def _ns(value: float) -> str:
-    return f"{value:,.0f} ns" if value >= 100 else f"{value:.3g} ns"
+    """In three digits: more would claim more than was measured."""
+    if value < 100:
+        return f"{value:.3g} ns"
+    return f"{round(value, 2 - floor(log10(value))):,.0f} ns"
 
 
 def _describe(title: str, drawn: dict[str, list[_Step]], left_out: Sequence[str]) -> str:
