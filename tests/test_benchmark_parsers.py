@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,20 +40,37 @@ REAL: dict[str, tuple[Callable[[str], Reading], str]] = {
 }
 
 
-def test_there_is_a_real_output_of_every_tool() -> None:
-    assert {name.split("-")[0] for name in REAL} == {
-        "sysbench", "fio", "probe", "iperf3", "perf",
+FIO = ["3.33", "3.39"]
+
+
+def test_there_is_a_real_output_of_every_tool_in_two_versions() -> None:
+    """sysbench has one release in all distributions; the probe is built with the lab."""
+    versions: dict[str, set[str]] = {}
+    for name in REAL:
+        versions.setdefault(name.split("-")[0], set()).update(re.findall(r"-(\d+\.[\d.]*\d)", name))
+    assert versions == {
+        "fio": {"3.33", "3.39"}, "iperf3": {"3.12", "3.18"}, "perf": {"6.1", "6.12"},
+        "sysbench": {"1.0.20"}, "probe": set(),
     }  # fmt: skip
 
 
-def test_sysbench_is_read_as_it_prints() -> None:
-    reading = REAL["sysbench-cpu-1.0.20.txt"][0](REAL["sysbench-cpu-1.0.20.txt"][1])
+@pytest.mark.parametrize("name", [n for n in REAL if n.startswith(("fio", "iperf3", "sysbench"))])
+def test_a_recorded_output_is_of_the_version_its_name_says(name: str) -> None:
+    tool, version = re.findall(r"^([a-z]+).*?-(\d+\.[\d.]*\d)", name)[0]
+    assert re.search(rf"{tool}[ -]{re.escape(version)}\b", REAL[name][1])
+
+
+@pytest.mark.parametrize("package", ["", "-debian13"])
+def test_sysbench_is_read_as_it_prints(package: str) -> None:
+    parse, text = REAL[f"sysbench-cpu-1.0.20{package}.txt"]
+    reading = parse(text)
     assert reading.operations == 300
     assert reading.value == pytest.approx(reading.operations / reading.elapsed_s, rel=0.01)
 
 
-def test_fio_is_read_as_it_prints() -> None:
-    parse, text = REAL["fio-3.33-randread.json"]
+@pytest.mark.parametrize("version", FIO)
+def test_fio_is_read_as_it_prints(version: str) -> None:
+    parse, text = REAL[f"fio-{version}-randread.json"]
     read = json.loads(text)["jobs"][0]["read"]
     reading = parse(text)
     assert reading.value == read["iops"]
@@ -60,16 +78,18 @@ def test_fio_is_read_as_it_prints() -> None:
     assert reading.operations / reading.elapsed_s == pytest.approx(reading.value, rel=0.01)
 
 
-def test_sysbench_memory_is_read_as_it_prints() -> None:
-    parse, text = REAL["sysbench-memory-1.0.20.txt"]
+@pytest.mark.parametrize("package", ["", "-debian13"])
+def test_sysbench_memory_is_read_as_it_prints(package: str) -> None:
+    parse, text = REAL[f"sysbench-memory-1.0.20{package}.txt"]
     reading = parse(text)
     assert reading.operations == 2000
     assert reading.value == pytest.approx(reading.operations / reading.elapsed_s, rel=0.05)
 
 
+@pytest.mark.parametrize("version", FIO)
 @pytest.mark.parametrize("mode", ["read", "write"])
-def test_fio_says_how_much_cpu_its_requests_took(mode: str) -> None:
-    parse, text = REAL[f"fio-3.33-rand{mode}-32.json"]
+def test_fio_says_how_much_cpu_its_requests_took(mode: str, version: str) -> None:
+    parse, text = REAL[f"fio-{version}-rand{mode}-32.json"]
     job = json.loads(text)["jobs"][0]
     reading = parse(text)
     assert reading.value == job[mode]["iops"]
@@ -79,8 +99,9 @@ def test_fio_says_how_much_cpu_its_requests_took(mode: str) -> None:
     assert parse(json.dumps({"jobs": [job]})).cpu_percent is None
 
 
-def test_iperf3_is_read_as_it_prints() -> None:
-    parse, text = REAL["iperf3-3.12.json"]
+@pytest.mark.parametrize("version", ["3.12", "3.18"])
+def test_iperf3_is_read_as_it_prints(version: str) -> None:
+    parse, text = REAL[f"iperf3-{version}.json"]
     end = json.loads(text)["end"]
     reading = parse(text)
     assert reading.value == end["sum_received"]["bits_per_second"]
@@ -99,13 +120,43 @@ def test_iperf3_that_measured_nothing_is_an_error(text: str) -> None:
     assert caught.value.remedy
 
 
-def test_perf_bench_is_read_as_it_prints() -> None:
-    parse, text = REAL["perf-bench-syscall-6.1.txt"]
+@pytest.mark.parametrize("version", ["6.1", "6.12"])
+def test_perf_bench_is_read_as_it_prints(version: str) -> None:
+    parse, text = REAL[f"perf-bench-syscall-{version}.txt"]
     reading = parse(text)
     assert reading.operations == 300_000
     assert reading.value == pytest.approx(reading.elapsed_s * 1e6 / reading.operations, rel=0.01)
     with_commas = text.replace("300000", "300,000")
     assert parse(with_commas) == reading
+
+
+# what a later version could change without a field going: the unit of a rate, a count or a time
+OTHER_UNITS = {
+    "fio-3.39-randread.json": [r'("runtime" : )(\d+)', r'("total_ios" : )(\d+)'],
+    "iperf3-3.18.json": [r'("seconds":\t)([\d.]+)', r'("bytes":\t)(\d+)'],
+    "perf-bench-syscall-6.12.txt": [r"(Total time: )([\d.]+)", r"(\n +)([\d.]+)(?= usecs/op)"],
+    "sysbench-cpu-1.0.20-debian13.txt": [r"(total time: +)([\d.]+)", r"(second: +)([\d.]+)"],
+    "sysbench-memory-1.0.20-debian13.txt": [r"(total time: +)([\d.]+)", r"(\()([\d.]+)(?= MiB/s)"],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern"), [(name, p) for name, patterns in OTHER_UNITS.items() for p in patterns]
+)
+def test_a_version_that_counts_in_another_unit_is_an_error(name: str, pattern: str) -> None:
+    parse, text = REAL[name]
+    other = re.sub(pattern, lambda m: f"{m[1]}{float(m[2]) * 1000:.0f}", text)
+    assert other != text
+    with pytest.raises(RunError, match="contradicts itself") as caught:
+        parse(other)
+    assert "version" in caught.value.remedy
+
+
+def test_the_version_that_cannot_be_read_is_named() -> None:
+    data = json.loads(REAL["fio-3.39-randread.json"][1]) | {"fio version": "fio-4.0"}
+    del data["jobs"][0]["read"]["iops"]
+    with pytest.raises(RunError, match=r"\(fio-4\.0\) has no usable read\.iops"):
+        parse_fio_read(json.dumps(data))
 
 
 def test_a_write_is_not_taken_for_a_read() -> None:
@@ -164,7 +215,7 @@ def test_sysbench_values_that_are_no_rate_are_errors(bad: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["iops", "total_ios", "runtime"])
-@pytest.mark.parametrize("bad", [0, -1, None, "many", float("nan"), float("inf"), True, [1]])
+@pytest.mark.parametrize("bad", [0, 1e-3, -1, None, "many", float("nan"), float("inf"), True, [1]])
 def test_fio_values_that_are_no_rate_are_errors(key: str, bad: object) -> None:
     parse, text = REAL["fio-3.33-randread.json"]
     data = json.loads(text)

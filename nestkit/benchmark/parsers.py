@@ -1,7 +1,9 @@
 """What the tools print, read strictly: a parse error is an error, never a zero or a NaN.
 
-Shapes seen: sysbench 1.0.20 (text), fio 3.33 (JSON, sometimes after notes in plain text), the
-lab's own probe (lines of a key and a value), iperf3 3.12 (JSON) and perf bench 6.1 (text).
+Shapes seen: sysbench 1.0.20 (text), fio 3.33 and 3.39 (JSON, sometimes after notes in plain
+text), the lab's own probe (lines of a key and a value), iperf3 3.12 and 3.18 (JSON), perf bench
+6.1 and 6.12 (text). Another version is judged by what it prints: every field must be there, and
+its rate must fit its own count and time.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ from nestkit.errors import RunError
 
 _SHOWN = 160  # characters of an offending text that a message repeats
 _CONTRADICTION = 0.01  # of the whole time: rounding is far below, a wrong count far above
+_OTHER_UNIT = 1.5  # a rate that far from count over time is in another unit, not rounded
+_VERSION = re.compile(r"\b(?:sysbench|fio|iperf|perf)[ -]v?\d[\w.+-]{0,20}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +42,10 @@ def shorten(text: str) -> str:
 
 
 def _unreadable(tool: str, what: str, text: str) -> RunError:
+    named = _VERSION.search(text[:1000])
+    version = f" ({named.group()})" if named else ""
     return RunError(
-        f"{tool}'s output {what}: {shorten(text)!r}",
+        f"{tool}'s output{version} {what}: {shorten(text)!r}",
         remedy=f"run it by hand in that layer: it may be cut off, or {tool} may be of a version "
         "that prints something else",
     )
@@ -54,6 +60,21 @@ def _positive(tool: str, name: str, raw: object, text: str) -> float:
     if not isfinite(value) or value <= 0:
         raise _unreadable(tool, f"has no usable {name} ({raw!r})", text)
     return value
+
+
+def _count(tool: str, name: str, raw: object, text: str) -> int:
+    value = _positive(tool, name, raw, text)
+    if value < 1:
+        raise _unreadable(tool, f"has no usable {name} ({raw!r})", text)
+    return int(value)
+
+
+def _checked(tool: str, reading: Reading, expected: float, text: str) -> Reading:
+    """The reading, if its value is what its own count and time give, in the unit expected."""
+    if not 1 / _OTHER_UNIT < reading.value / expected < _OTHER_UNIT:
+        what = f"contradicts itself ({reading.value:.4g}, by count and time {expected:.4g})"
+        raise _unreadable(tool, what, text)
+    return reading
 
 
 def _share(raw: object) -> float | None:
@@ -86,7 +107,8 @@ def parse_sysbench_cpu(text: str) -> Reading:
     """``sysbench cpu``: events per second."""
     value = _field("sysbench", r"^\s*events per second:\s+([\d.]+)\s*$", "events per second", text)
     events, elapsed = _sysbench_times(text)
-    return Reading(value=value, operations=events, elapsed_s=elapsed)
+    reading = Reading(value=value, operations=events, elapsed_s=elapsed)
+    return _checked("sysbench", reading, events / elapsed, text)
 
 
 def parse_sysbench_memory(text: str) -> Reading:
@@ -94,7 +116,8 @@ def parse_sysbench_memory(text: str) -> Reading:
     pattern = r"^\s*[\d.]+ MiB transferred \(([\d.]+) MiB/sec\)\s*$"
     value = _field("sysbench", pattern, "MiB/sec", text)
     events, elapsed = _sysbench_times(text)
-    return Reading(value=value, operations=events, elapsed_s=elapsed)
+    reading = Reading(value=value, operations=events, elapsed_s=elapsed)
+    return _checked("sysbench", reading, events / elapsed, text)
 
 
 def parse_probe(text: str) -> Reading:
@@ -137,17 +160,18 @@ def _fio(text: str, name: str) -> Reading:
     side = job.get(name)
     if not isinstance(side, dict):
         raise _unreadable("fio", f"has no {name} side", text)
-    operations = _positive("fio", f"{name}.total_ios", side.get("total_ios"), text)
+    operations = _count("fio", f"{name}.total_ios", side.get("total_ios"), text)
     value = _positive("fio", f"{name}.iops", side.get("iops"), text)
     elapsed_ms = _positive("fio", f"{name}.runtime", side.get("runtime"), text)
     shares = [job.get("usr_cpu"), job.get("sys_cpu")]
     cpu = [share for share in map(_share, shares) if share is not None]
-    return Reading(
+    reading = Reading(
         value=value,
-        operations=int(operations),
+        operations=operations,
         elapsed_s=elapsed_ms / 1e3,
         cpu_percent=sum(cpu) if len(cpu) == len(shares) else None,
     )
+    return _checked("fio", reading, operations * 1e3 / elapsed_ms, text)
 
 
 def parse_fio_read(text: str) -> Reading:
@@ -179,12 +203,13 @@ def parse_iperf3(text: str) -> Reading:
         raise _unreadable(tool, "has no end.sum_received", text)
     cpu = end.get("cpu_utilization_percent")
     share = cpu.get("host_total") if isinstance(cpu, dict) else None
-    return Reading(
+    reading = Reading(
         value=_positive(tool, "bits_per_second", received.get("bits_per_second"), text),
-        operations=int(_positive(tool, "bytes", received.get("bytes"), text)),
+        operations=_count(tool, "bytes", received.get("bytes"), text),
         elapsed_s=_positive(tool, "seconds", received.get("seconds"), text),
         cpu_percent=_share(share),
     )
+    return _checked(tool, reading, reading.operations * 8 / reading.elapsed_s, text)
 
 
 def parse_perf_bench(text: str) -> Reading:
@@ -194,4 +219,5 @@ def parse_perf_bench(text: str) -> Reading:
     elapsed = _field(tool, r"^\s*Total time:\s+([\d.]+) \[sec\]$", "Total time", text)
     value = _field(tool, r"^\s*([\d.]+) usecs/op$", "usecs/op", text)
     _field(tool, r"^\s*([\d.]+) ops/sec$", "ops/sec", text.replace(",", ""))
-    return Reading(value=value, operations=int(count), elapsed_s=elapsed)
+    reading = Reading(value=value, operations=int(count), elapsed_s=elapsed)
+    return _checked(tool, reading, elapsed * 1e6 / count, text)
