@@ -245,12 +245,12 @@ def test_an_instructor_edition_can_be_made_of_every_lesson() -> None:
 
 
 def test_pictures_have_words_and_are_the_same_each_time() -> None:
-    from nestkit.course import diagrams
+    from nestkit.course import diagrams, diagrams_network
 
     for picture in (
         diagrams.layers_diagram(1),
         diagrams.layers_diagram(3),
-        diagrams.network_diagram(),
+        diagrams_network.network_diagram(),
     ):
         data, metadata = picture._repr_mimebundle_()
         assert data["text/plain"] == metadata["image/png"]["alt"] == picture.alt

@@ -26,13 +26,17 @@ _NAMES = {
     "form_for": "nestkit.course.forms",
     "host_form": "nestkit.course.ready",
     "keep_run": "nestkit.course.runs",
+    "exits_diagram": "nestkit.course.diagrams",
+    "layer_explorer": "nestkit.course.layers",
     "layers_diagram": "nestkit.course.diagrams",
     "measure_lab": "nestkit.course.measure",
-    "network_diagram": "nestkit.course.diagrams",
+    "network_diagram": "nestkit.course.diagrams_network",
     "plan_form": "nestkit.course.ready",
     "preflight_form": "nestkit.course.ready",
     "quiz": "nestkit.course.quizzes",
     "rollback_form": "nestkit.course.ready",
+    "stack": "nestkit.course.layers",
+    "types_diagram": "nestkit.course.diagrams",
     "use_host": "nestkit.course.hosts",
 }
 __all__ = [
@@ -50,11 +54,13 @@ __all__ = [
     "editions",
     "environment",
     "environment_form",
+    "exits_diagram",
     "explorer",
     "form_for",
     "forms",
     "host_form",
     "keep_run",
+    "layer_explorer",
     "layers_diagram",
     "measure_lab",
     "network_diagram",
@@ -64,17 +70,21 @@ __all__ = [
     "quiz",
     "quizzes",
     "rollback_form",
+    "stack",
+    "types_diagram",
     "use_host",
 ]
 
 if TYPE_CHECKING:
     from nestkit.course import checks, editions, forms, progress, quizzes
     from nestkit.course.checks import Verdict, check
-    from nestkit.course.diagrams import layers_diagram, network_diagram
+    from nestkit.course.diagrams import exits_diagram, layers_diagram, types_diagram
+    from nestkit.course.diagrams_network import network_diagram
     from nestkit.course.explore import explorer
     from nestkit.course.fields import Field
     from nestkit.course.forms import Form, form_for
     from nestkit.course.hosts import address, use_host
+    from nestkit.course.layers import layer_explorer, stack
     from nestkit.course.markup import Table
     from nestkit.course.measure import measure_lab
     from nestkit.course.quizzes import quiz

@@ -10,8 +10,8 @@
 # %% [markdown]
 # # 00 Start here
 #
-# **15 minutes** · needs nothing but this page · next: [02 Requirements and
-# preflight](02-preflight.ipynb)
+# **15 minutes** · needs nothing but this page · next: [01 Hypervisors and
+# layers](01-layers.ipynb)
 #
 # **Questions**
 #
@@ -156,4 +156,4 @@ quiz.asked[1].choose(0, 2)
 # - Three verbs: preflight, configure, benchmark. Each form shows the call it makes.
 # - Practice and real differ by one address. Practice proves nothing about real hardware.
 #
-# **Next:** [02 Requirements and preflight](02-preflight.ipynb)
+# **Next:** [01 Hypervisors and layers](01-layers.ipynb)

@@ -10,7 +10,7 @@
 # %% [markdown]
 # # 02 Requirements and preflight
 #
-# **40 minutes** · before: [00 Start here](00-start-here.ipynb) · next: [03 ESXi
+# **40 minutes** · before: [01 Hypervisors and layers](01-layers.ipynb) · next: [03 ESXi
 # 8](03-esxi.ipynb)
 #
 # **Questions**
