@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 __all__ = [
+    "CreateGoal",
     "NestedGoal",
     "NestkitError",
     "Plan",
@@ -38,6 +39,7 @@ __all__ = [
 ]
 # what is not a module of nestkit's own, and the module that has it
 _HOMES = {
+    "CreateGoal": "nestkit.plans",
     "NestedGoal": "nestkit.plans",
     "NestkitError": "nestkit.errors",
     "Plan": "nestkit.plans",
@@ -65,7 +67,7 @@ if TYPE_CHECKING:
     from nestkit.errors import NestkitError
     from nestkit.facts import Unknown
     from nestkit.hosts import connect
-    from nestkit.plans import NestedGoal, Plan
+    from nestkit.plans import CreateGoal, NestedGoal, Plan
 
 
 def __getattr__(name: str) -> Any:

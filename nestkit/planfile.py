@@ -15,6 +15,8 @@ from nestkit.plans import (
     PLAN_SCHEMA,
     POWER_OPS,
     Consent,
+    CreateGoal,
+    Goal,
     Json,
     NestedGoal,
     Op,
@@ -98,15 +100,28 @@ def _plan(data: dict[str, Any]) -> Plan:
     )
 
 
-def _goal(data: Json) -> NestedGoal:
-    defaults = {field.name: field.default for field in fields(NestedGoal)}
-    _names(data, "goal", set(), set(defaults))
+def _goal(data: Json) -> Goal:
+    """A goal with a name is that of a new VM: an existing one is named by the plan."""
+    if isinstance(data, Mapping) and "name" in data:
+        return CreateGoal(**_goal_fields(data, CreateGoal(name="")))
+    return NestedGoal(**_goal_fields(data, NestedGoal()))
+
+
+def _goal_fields(data: Json, model: Goal) -> dict[str, Any]:
+    """The data, each field of the type that the model has there."""
+    _names(data, "goal", set(), {field.name for field in fields(model)})
+    found = dict(data)
     for name, value in data.items():
-        if type(value) is not type(defaults[name]):
+        kind = type(getattr(model, name))
+        if kind is tuple:
+            if not all(isinstance(item, str) for item in _list(value, f"goal.{name}")):
+                _wrong(f"goal.{name}", "must be texts")
+            found[name] = tuple(value)
+        elif type(value) is not kind:
             _wrong(f"goal.{name}", f"cannot be {brief(value)}")
-        if type(value) is int and value < 0:
+        elif kind is int and value < 0:
             _wrong(f"goal.{name}", "cannot be negative")
-    return NestedGoal(**data)
+    return found
 
 
 def _target(data: Json, place: str) -> Target:
@@ -135,7 +150,14 @@ def _step(data: Json, place: str, vm: Target) -> Step:
         _wrong(f"{place}.target", "is another VM than the plan's")
     if (step.op in POWER_OPS) != (step.property == "power"):
         _wrong(f"{place}.property", f"{step.op} cannot act on {step.property!r}")
-    if not _alike(step.before, step.after):
+    if step.op == "destroy_vm":
+        _wrong(f"{place}.op", "no plan destroys a VM")  # only a rollback does, what it created
+    if (step.op == "create_vm") != (step.property == "vm"):
+        _wrong(f"{place}.property", f"{step.op} cannot act on {step.property!r}")
+    if step.op == "create_vm":
+        if step.target.kind != "vm" or step.before is not None or type(step.after) is not dict:
+            _wrong(place, "a VM is created where there is none, from a description")
+    elif not _alike(step.before, step.after):
         _wrong(f"{place}.after", "has another form than `before`")
     return step
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -19,9 +19,12 @@ PLAN_SCHEMA: Final = 1
 
 Json = Any  # str, int, float, bool, None, list or dict: what json.dumps takes
 
-Op = Literal["shutdown_guest", "power_off", "set_property", "power_on"]
+Op = Literal["shutdown_guest", "power_off", "set_property", "power_on", "create_vm", "destroy_vm"]
 Consent = Literal["", "hard_power_off", "upgrade_hardware_version"]
 POWER_OPS: Final = frozenset({"shutdown_guest", "power_off", "power_on"})
+Network = Literal["auto", "mac_learning", "promiscuous", "leave"]
+# a goal's field that came later is left out at its default: digests of older plans still hold
+_LATER: Final = {"later": True}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,9 @@ class Step:
     """One change of one property of one target.
 
     ``before`` and ``after`` are JSON values in the shape that the host's
-    ``current(target, property)`` returns, so that they can be compared.
+    ``current(target, property)`` returns, so that they can be compared. "create_vm" acts on the
+    property "vm": before it there is none (None), after it the description it was created by;
+    "destroy_vm" is its inverse and stands in no plan.
     """
 
     id: str
@@ -56,7 +61,9 @@ class Step:
     def inverse(self, *, hard_power_off: bool = False) -> Step:
         """The step that takes this one back."""
         op: Op = self.op
-        if op in ("shutdown_guest", "power_off"):
+        if op == "create_vm":
+            op = "destroy_vm"
+        elif op in ("shutdown_guest", "power_off"):
             op = "power_on"
         elif op == "power_on":
             op = "power_off" if hard_power_off else "shutdown_guest"
@@ -78,20 +85,66 @@ class NestedGoal:
     reserve_memory
         Reserve all of the VM's memory (static memory).
     network
-        "promiscuous": promiscuous mode and forged transmits on the VM's own port groups;
-        "leave": do not touch the network.
+        How frames of the VMs inside get through the VM's own networks. "auto": the platform's
+        preferred way (vSphere: MAC learning on a distributed switch that has it, promiscuous
+        mode elsewhere); "mac_learning": only so; "promiscuous": promiscuous mode and forged
+        transmits; "leave": do not touch the network.
     start
         Start the VM at the end, so that the change can be verified.
     hard_power_off
         Allow pulling the plug where the guest cannot be asked to shut down.
+    upgrade_version
+        Allow upgrading the VM's hardware version (vSphere) or configuration version (Hyper-V)
+        to the host's; it cannot be taken back.
     """
 
     cpu_count: int = 0
     memory_gib: int = 0
     reserve_memory: bool = True
-    network: Literal["promiscuous", "leave"] = "promiscuous"
+    network: Network = "auto"
     start: bool = True
     hard_power_off: bool = False
+    upgrade_version: bool = field(default=False, metadata=_LATER)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateGoal:
+    """A new VM that is to host a hypervisor. Where a number is 0, the platform's planner decides.
+
+    Parameters
+    ----------
+    name
+        The VM's name.
+    cpu_count, memory_gib, disk_gib, nic_count
+        Virtual CPUs; memory and disk in GiB; network adapters.
+    networks
+        Port groups or virtual switches, by name; the adapters are plugged into them in turn.
+    location
+        Where its files go: a datastore (vSphere) or a folder (Hyper-V); "" where there is one.
+    iso
+        Installer that the host can already read: ``[datastore] folder/name.iso`` (vSphere) or a
+        path (Hyper-V); "" for none.
+    on_host
+        The ESXi host to create it on, where a vCenter has several.
+    reserve_memory, network, start
+        As in :class:`NestedGoal`.
+    """
+
+    name: str
+    cpu_count: int = 0
+    memory_gib: int = 0
+    disk_gib: int = 0
+    nic_count: int = 0
+    networks: tuple[str, ...] = ()
+    location: str = ""
+    iso: str = ""
+    on_host: str = ""
+    reserve_memory: bool = True
+    network: Network = "auto"
+    start: bool = True
+
+
+Goal = NestedGoal | CreateGoal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +156,7 @@ class Plan:
     platform: str
     is_practice: bool
     vm: Target
-    goal: NestedGoal
+    goal: Goal
     steps: tuple[Step, ...]
     notes: tuple[str, ...] = ()  # what the plan leaves alone, and why
     schema: int = field(default=PLAN_SCHEMA)
@@ -127,6 +180,11 @@ class Plan:
         return not self.steps
 
     @property
+    def creates_vm(self) -> bool:
+        """True when the plan's VM does not exist before the plan is applied."""
+        return any(step.op == "create_vm" for step in self.steps)
+
+    @property
     def digest(self) -> str:
         """SHA-256 of the plan's canonical JSON: what the person who applies it agrees to."""
         text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -136,6 +194,9 @@ class Plan:
         """The plan as JSON values."""
         # through JSON once, so that tuples become lists as they will be in a file
         data: dict[str, Json] = json.loads(json.dumps(asdict(self)))
+        for each in fields(self.goal):
+            if "later" in each.metadata and data["goal"][each.name] == each.default:
+                del data["goal"][each.name]
         return data
 
     def save(self, path: str | Path) -> Path:

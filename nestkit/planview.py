@@ -17,7 +17,10 @@ _POWER: Final = {
     "power_off": "pull the plug of",
     "power_on": "start",
 }
+_LIFE: Final = {"create_vm": "create", "destroy_vm": "remove"}
 _PROPERTIES: Final = {
+    "cdrom": "CD/DVD drive",
+    "hardware_version": "hardware version",
     "nested_hv": "hardware virtualization for the guest",
     "cpu": "virtual CPUs",
     "security": "security policy",
@@ -27,8 +30,12 @@ _CELL: Final = "text-align:left;vertical-align:top;padding:4px 10px 4px 0"
 
 def shown(value: Json) -> str:
     """A property's value as a person reads it."""
+    if value is None:
+        return "none"
     if isinstance(value, str):
-        return plain(value)
+        return plain(value) or "none"
+    if isinstance(value, list):
+        return " + ".join(map(shown, value)) or "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, dict):
@@ -39,7 +46,7 @@ def shown(value: Json) -> str:
 def _part(name: str, value: Json) -> str:
     """One of several values; a unit in its name goes behind it."""
     head = name.removesuffix("_mib")
-    unit = " MiB" if head != name else ""
+    unit = " MiB" if head != name and value not in ("", None, []) else ""
     return f"{head.replace('_', ' ')} {shown(value)}{unit}"
 
 
@@ -50,8 +57,9 @@ def named(target: Target) -> str:
 
 def action(step: Step) -> str:
     """What a step does, without its values."""
-    if step.op in _POWER:
-        return f"{_POWER[step.op]} {named(step.target)}"
+    verb = _POWER.get(step.op) or _LIFE.get(step.op)
+    if verb:
+        return f"{verb} {named(step.target)}"
     words = _PROPERTIES.get(step.property, step.property.replace("_", " "))
     return f"set {words} of {named(step.target)}"
 

@@ -25,7 +25,7 @@ import pytest
 
 import nestkit as nk
 from nestkit import configure
-from nestkit.configure.engine import chains
+from nestkit.configure.verifying import chains
 from nestkit.plans import Plan
 from nestkit.resources import data_path
 

@@ -54,11 +54,14 @@ def preflight(url: str, vm: str | None, as_platform: Any, strict: bool, as_json:
 @click.option("--memory", "memory_gib", type=click.IntRange(0, 24 * 1024), default=0,
               metavar="GIB", help="Memory to give, GiB; 0: keep, but at least 8.")  # fmt: skip
 @click.option("--no-reserve", is_flag=True, help="Do not reserve the VM's memory.")
-@click.option("--network", type=click.Choice(["promiscuous", "leave"]), default="promiscuous",
-              show_default=True, help="What to do with the VM's own port groups.")  # fmt: skip
+@click.option("--network", default="auto", show_default=True,
+              type=click.Choice(["auto", "mac_learning", "promiscuous", "leave"]),
+              help="How frames of the VMs inside get through the VM's own networks.")  # fmt: skip
 @click.option("--no-start", is_flag=True, help="Do not start the VM at the end.")
 @click.option("--hard-power-off", is_flag=True,
               help="Allow pulling the plug where the guest cannot be asked.")  # fmt: skip
+@click.option("--upgrade-version", is_flag=True,
+              help="Allow upgrading the VM's version, which cannot be taken back.")  # fmt: skip
 @click.option("--script", metavar="KIND",
               help="Print the plan as powercli, govc, pyvmomi or gui steps.")  # fmt: skip
 @click.option("--save", type=OUTPUT, metavar="FILE",

@@ -5,10 +5,11 @@
 >>> nk.configure.rollback(done.journal, host)
 """
 
-from nestkit.configure.engine import apply, resume, verify
-from nestkit.configure.planning import plan
+from nestkit.configure.engine import apply, resume
+from nestkit.configure.planning import plan, plan_new
 from nestkit.configure.results import Left, Mismatch, Outcome, RollbackResult, Verification
 from nestkit.configure.undo import rollback
+from nestkit.configure.verifying import verify
 
 __all__ = [
     "Left",
@@ -18,6 +19,7 @@ __all__ = [
     "Verification",
     "apply",
     "plan",
+    "plan_new",
     "resume",
     "rollback",
     "verify",

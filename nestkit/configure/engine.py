@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
-from nestkit.configure.journal import Journal, read_plan
-from nestkit.configure.planning import plan as make_plan
-from nestkit.configure.results import Mismatch, Outcome, Verification, describe
+from nestkit.configure.journal import Journal
+from nestkit.configure.results import Outcome, describe
+from nestkit.configure.verifying import chains, current, verify
 from nestkit.errors import HostRefused, JournalError, NestkitError, NotFound, PlanError, StalePlan
 from nestkit.hosts.base import Host
 from nestkit.plans import Json, Plan, Step
@@ -18,7 +18,6 @@ from nestkit.planview import named, shown
 from nestkit.wording import plain
 
 Progress = Callable[[str, int, int], None]
-Chain = list[Step]
 
 SETTLE_S: Final = 5.0  # a shutdown may have been asked for an instant before its process died
 _POLL_S: Final = 0.25
@@ -69,7 +68,7 @@ def apply(
             remedy="connect to that host, or make a new plan for this one",
         )
     try:
-        _refuse_stale(host, {c[0].id: (c[0], (c[0].before,)) for c in chains(plan)})
+        _refuse_stale(plan, host, {c[0].id: (c[0], (c[0].before,)) for c in chains(plan)})
     except NestkitError as error:
         raise retold(error, f"{error.message}; nothing was changed", error.remedy) from error
     folder = Path(journal_dir) if journal_dir is not None else None
@@ -101,51 +100,8 @@ def resume(
             if step is not None:
                 sure = opened.status[step.id] in ("pending", "undone")
                 expected[step.id] = (step, (step.before,) if sure else (step.before, step.after))
-        _refuse_stale(host, expected)
+        _refuse_stale(opened.plan, host, expected)
         return _go_forward(opened, host, progress, cancel)
-
-
-def verify(plan: Plan | str | Path, host: Host) -> Verification:
-    """Read again everything that a plan, or the plan of a journal, set, and judge it.
-
-    Beyond the values themselves it asks what a new plan for the same goal would still do:
-    a port group that overrides nothing may still be refused by its switch.
-    """
-    if not isinstance(plan, Plan):
-        plan = read_plan(plan)
-    if host.identity != plan.host or host.platform != plan.platform:
-        raise PlanError(
-            f"the plan is for {plain(plan.host_name)} ({plan.host}), this host is {host.identity}",
-            remedy="connect to the host the plan was made for",
-        )
-    found: list[Mismatch] = []
-    for chain in chains(plan):
-        last = chain[-1]
-        now = host.current(last.target, last.property)
-        if now != last.after:
-            subject = f"{last.property} of {named(last.target)}"
-            found.append(Mismatch(subject, shown(last.after), shown(now)))
-    if not found:
-        try:
-            rest = make_plan(host, plan.vm.id, goal=plan.goal).steps
-        except NestkitError as error:
-            found.append(Mismatch(named(plan.vm), "ready to host a hypervisor", error.message))
-        else:
-            found += [Mismatch(describe(s), shown(s.after), shown(s.before)) for s in rest]
-    return Verification(plan=plan, mismatches=tuple(found))
-
-
-def chains(plan: Plan) -> list[Chain]:
-    """The steps that touch the same property of the same target, in order."""
-    found: dict[tuple[str, str, str], Chain] = {}
-    for step in plan.steps:
-        found.setdefault(chain_key(step), []).append(step)
-    return list(found.values())
-
-
-def chain_key(step: Step) -> tuple[str, str, str]:
-    """What identifies the property that a step touches."""
-    return (step.target.kind, step.target.id, step.property)
 
 
 def refuse_foreign(journal: Journal, host: Host) -> None:
@@ -158,6 +114,8 @@ def refuse_foreign(journal: Journal, host: Host) -> None:
             f"this host is {host.identity}; nothing was changed",
             remedy=remedy,
         )
+    if plan.creates_vm:
+        return  # it may be absent, and its id is its own
     try:
         host.current(plan.vm, "power")
     except NotFound as error:
@@ -174,10 +132,12 @@ def settled(journal: Journal, host: Host, step: Step) -> Json:
     Tasks are the host's to wait for. A guest asked to shut down leaves no task behind, so
     after such a cut the power state is watched for a while.
     """
-    now = host.current(step.target, step.property)
+    now = current(journal.plan, host, step)
     status = journal.status[step.id]
     if status == "intended" and step.op == "shutdown_guest":
         aim = step.after
+    elif status == "intended" and step.op == "create_vm" and step.id not in journal.tasks:
+        aim = step.after  # asked for an instant before: the host may be about to begin
     elif status == "undoing" and step.op == "power_on":
         aim = step.before
     else:
@@ -185,7 +145,7 @@ def settled(journal: Journal, host: Host, step: Step) -> Json:
     until = time.monotonic() + (step.timeout_s if step.id in journal.tasks else SETTLE_S)
     while now != aim and time.monotonic() < until:
         time.sleep(_POLL_S)
-        now = host.current(step.target, step.property)
+        now = current(journal.plan, host, step)
     return now
 
 
@@ -194,10 +154,14 @@ def retold(error: NestkitError, message: str, remedy: str) -> NestkitError:
     return type(error)(message, remedy=remedy)
 
 
-def _refuse_stale(host: Host, expected: dict[str, tuple[Step, tuple[Json, ...]]]) -> None:
+def _refuse_stale(
+    plan: Plan, host: Host, expected: dict[str, tuple[Step, tuple[Json, ...]]]
+) -> None:
     changed = []
     for step, values in expected.values():
-        now = host.current(step.target, step.property)
+        now = current(plan, host, step)
+        if now is None and plan.creates_vm and step.target == plan.vm:
+            continue  # not created yet, or removed again: each step is looked at in its turn
         if now not in values:
             was = " or ".join(shown(value) for value in values)
             changed.append(f"{step.property} of {named(step.target)} was {was}, is {shown(now)}")
@@ -267,7 +231,7 @@ def _do(journal: Journal, host: Host, step: Step) -> None:
 def act(journal: Journal, host: Host, step: Step, record_id: str) -> None:
     """Perform a step and read back what it set; the caller keeps the records around it."""
     host.perform(step, step.timeout_s, lambda task: journal.append("task", record_id, task=task))
-    now = host.current(step.target, step.property)
+    now = current(journal.plan, host, step)
     if now != step.after:
         raise HostRefused(
             f"the host accepted the change, but {step.property} of {named(step.target)} "

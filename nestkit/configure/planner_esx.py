@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import gcd
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from nestkit.configure.planning import Place, Values
 from nestkit.errors import ConsentNeeded, PlanError
 from nestkit.facts import HostFacts, Unknown, VmFacts, VmNicFacts
-from nestkit.plans import Consent, Json, NestedGoal, Op, Plan, Step, Target
+from nestkit.plans import Consent, Json, NestedGoal, Network, Op, Plan, Step, Target
 
 MIN_CPUS: Final = 2  # ESXi 8 does not boot with fewer
 MIN_MEMORY_MIB: Final = 8 * 1024  # the guide's minimum for ESXi 8
@@ -28,7 +28,7 @@ def places(facts: HostFacts, vm: VmFacts, goal: NestedGoal) -> tuple[Place, ...]
     """The properties whose exact values are needed: the VM's, and its own port groups'."""
     target = _vm_target(vm)
     found: list[Place] = [(target, p) for p in ("power", "nested_hv", "cpu", "memory")]
-    if goal.network == "promiscuous":
+    if goal.network != "leave":
         found += [(group, "security") for group in _port_groups(vm)]
     return tuple(found)
 
@@ -94,8 +94,9 @@ def _check_goal(goal: NestedGoal) -> None:
     for name in ("cpu_count", "memory_gib"):
         if type(getattr(goal, name)) is not int:
             raise refuse(f"{name} is {getattr(goal, name)!r}", "use a whole number, or 0")
-    if goal.network not in ("promiscuous", "leave"):
-        raise refuse(f"network is {goal.network!r}", 'use network="promiscuous" or "leave"')
+    if goal.network not in get_args(Network):
+        words = ", ".join(f'"{word}"' for word in get_args(Network))
+        raise refuse(f"network is {goal.network!r}", f"use one of {words}")
     if goal.cpu_count and goal.cpu_count < MIN_CPUS:
         raise refuse(
             f"{goal.cpu_count} vCPU is fewer than ESXi 8 needs",
@@ -267,7 +268,7 @@ def _notes(vm: VmFacts, goal: NestedGoal, *, stopped: bool) -> tuple[str, ...]:
                 f"{nic.label} is on a distributed switch and is left: this version changes "
                 "standard port groups only; there, MAC learning is the better way"
             )
-        elif goal.network == "promiscuous" and nic.switch_kind != "standard":
+        elif goal.network != "leave" and nic.switch_kind != "standard":
             notes.append(f"{nic.label} is left: its switch could not be read")
     if vm.fault_tolerance is True:
         notes.append("Fault Tolerance is left as it is; a nested host cannot use it")

@@ -9,7 +9,7 @@ from typing import Final, Protocol, cast
 from nestkit.errors import PlanError
 from nestkit.facts import HostFacts, VmFacts
 from nestkit.hosts.base import Host
-from nestkit.plans import Json, NestedGoal, Plan, Target
+from nestkit.plans import CreateGoal, Json, NestedGoal, Plan, Target
 
 Place = tuple[Target, str]  # a property of a target
 Values = Mapping[Place, Json]
@@ -25,7 +25,15 @@ class Planner(Protocol):
         """The plan."""
 
 
+class Creator(Protocol):
+    """A module that plans new VMs on one platform."""
+
+    def plan_new(self, host: Host, goal: CreateGoal) -> Plan:
+        """The plan, whose first step is "create_vm". Reads the host as it needs."""
+
+
 PLANNERS: Final = {"esx": "nestkit.configure.planner_esx"}
+CREATORS: Final = {"esx": "nestkit.configure.planner_create_esx"}
 
 
 def plan(host: Host, vm: str, *, goal: NestedGoal | None = None) -> Plan:
@@ -62,3 +70,22 @@ def plan(host: Host, vm: str, *, goal: NestedGoal | None = None) -> Plan:
     subject = facts.vms[0]
     now = {place: host.current(*place) for place in planner.places(facts, subject, goal)}
     return planner.draft(facts, subject, goal, now)
+
+
+def plan_new(host: Host, goal: CreateGoal) -> Plan:
+    """How to create a VM that can host a hypervisor, and to boot an installer in it.
+
+    Changes nothing. The plan is applied, resumed, verified and rolled back like any other.
+
+    Raises
+    ------
+    PlanError
+        The host cannot nest, the name is taken, the installer or the network is not there, or
+        there is no room.
+    """
+    if host.platform not in CREATORS:
+        raise PlanError(
+            f"this version creates no VMs on {host.platform} hosts",
+            remedy="create the VM there yourself, then plan for it by its name",
+        )
+    return cast(Creator, importlib.import_module(CREATORS[host.platform])).plan_new(host, goal)

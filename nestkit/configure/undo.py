@@ -9,14 +9,13 @@ from typing import Final
 from nestkit.configure.engine import (
     Progress,
     act,
-    chain_key,
-    chains,
     refuse_foreign,
     retold,
     settled,
 )
 from nestkit.configure.journal import Journal
 from nestkit.configure.results import Left, RollbackResult, describe
+from nestkit.configure.verifying import chain_key, chains, current
 from nestkit.errors import (
     ConnectionFailed,
     ConsentNeeded,
@@ -47,6 +46,10 @@ def rollback(
     Goes through the steps backwards. Where the host still has what the step set, the step is
     undone; where it has what was there before, it is skipped; anything else is somebody's
     later change: a conflict, left alone and reported. May be run again, after a cut too.
+
+    A VM that the plan created is removed only while it is still as it was created: its name,
+    hardware, disks and networks, and no snapshot. Then its plug is pulled first, since nothing
+    of it is kept.
 
     Parameters
     ----------
@@ -141,15 +144,26 @@ class _Rollback:
             self._undo(step)
 
     def _undo(self, step: Step) -> None:
+        doomed = step.op == "power_on" and self._to_be_removed(step)
         self.journal.append("undo_intent", step.id)
         try:
-            act(self.journal, self.host, step.inverse(), step.id)
+            act(self.journal, self.host, step.inverse(hard_power_off=doomed), step.id)
         except (ConsentNeeded, DeadlineExceeded):
             if step.op != "power_on" or not self.hard:
                 raise
             act(self.journal, self.host, step.inverse(hard_power_off=True), step.id)
         self.journal.append("undone", step.id)
         self.undone.append(step)
+
+    def _to_be_removed(self, step: Step) -> bool:
+        """Whether the step's VM is one that this rollback will remove."""
+        return any(
+            first.op == "create_vm"
+            and first.target == step.target
+            and self.journal.status[first.id] not in ("pending", "undone")
+            and current(self.journal.plan, self.host, first) == first.after
+            for first in self.journal.plan.steps
+        )
 
     def _leave(self, step: Step, reason: str) -> None:
         self.blocked.add(chain_key(step))
@@ -164,6 +178,6 @@ class _Rollback:
                 continue
             if any(self.journal.status[step.id] not in ("pending", "undone") for step in chain):
                 continue
-            now = self.host.current(first.target, first.property)
-            if now != first.before:
+            now = current(self.journal.plan, self.host, first)
+            if now != first.before and not (now is None and self.journal.plan.creates_vm):
                 self.conflicts.append(Left(first, f"it was undone, yet now it is {shown(now)}"))
