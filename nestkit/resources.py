@@ -26,3 +26,14 @@ def data_path(*parts: str) -> Path:
 def notebooks_path(*parts: str) -> Path:
     """A file or folder under ``notebooks/``."""
     return _folder("notebooks").joinpath(*parts)
+
+
+def powershell_script(name: str) -> str:
+    """The text of a PowerShell script that nestkit sends to Hyper-V hosts."""
+    path = _PACKAGE / "hosts" / "powershell" / f"{name}.ps1"
+    try:
+        return path.read_text(encoding="ascii")
+    except FileNotFoundError:
+        raise NotFound(
+            f"nestkit's own script {name}.ps1 is missing", remedy="reinstall nestkit"
+        ) from None

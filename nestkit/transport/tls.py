@@ -20,6 +20,11 @@ from nestkit.errors import AddressError, ConnectionFailed, TrustError
 
 CONNECT_TIMEOUT_S: Final = 10.0
 _NO_CHECK_TIME: Final = 0x200000  # X509_V_FLAG_NO_CHECK_TIME: a pin names one certificate for good
+_LISTENS: Final = {
+    "esx": "the vSphere API listens on 443",
+    "vpx": "the vSphere API listens on 443",
+    "hyperv": "WinRM listens on 5986 for HTTPS",
+}
 _EXPIRED, _NOT_YET = 10, 9  # X509_V_ERR_… of OpenSSL's x509_vfy.h
 _WRONG_NAMES: Final = frozenset({62, 63, 64})  # host name, e-mail, address
 
@@ -77,16 +82,17 @@ def parse_pin(text: str) -> bytes:
     return bytes.fromhex(digits)
 
 
-def _switch(text: str) -> bool:
-    """Whether ``insecure=`` is on; a word that is no plain yes or no is not guessed at."""
+def switch(name: str, text: str) -> bool:
+    """Whether an option is on; a word that is no plain yes or no is not guessed at."""
     try:
         return {"1": True, "yes": True, "true": True, "0": False, "no": False, "false": False}[
             text.lower()
         ]
     except KeyError:
         raise AddressError(
-            f"the option insecure cannot be {text!r}",
-            remedy="write ?insecure=1, or better ?pin=sha256:…, or leave it out",
+            f"the option {name} cannot be {text!r}",
+            remedy=f"write ?{name}=1, or leave it out"
+            + ("; better is ?pin=sha256:…" if name == "insecure" else ""),
         ) from None
 
 
@@ -106,7 +112,7 @@ def establish(address: Address, *, timeout: float = CONNECT_TIMEOUT_S) -> Trust:
         Unknown host, closed port, no answer, or no TLS.
     """
     pin = address.options.get("pin", "")
-    insecure = _switch(address.options.get("insecure", "0"))
+    insecure = switch("insecure", address.options.get("insecure", "0"))
     if pin:
         wanted = parse_pin(pin)
         certificate = _certificate(address, timeout)
@@ -170,7 +176,7 @@ def _certificate(address: Address, timeout: float, context: ssl.SSLContext | Non
     except ssl.SSLError as error:
         raise ConnectionFailed(
             f"{place} does not speak TLS as expected ({error.reason or 'handshake failed'})",
-            remedy="check the port: the vSphere API listens on 443",
+            remedy=f"check the port: {_LISTENS[address.scheme]}",
         ) from None
     except OSError as error:
         raise unreachable(address, error) from None

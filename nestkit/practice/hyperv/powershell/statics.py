@@ -17,7 +17,8 @@ from nestkit.practice.hyperv.powershell.convert import (
     unknown_type,
 )
 from nestkit.practice.hyperv.powershell.convert_numbers import to_integer, to_number
-from nestkit.practice.hyperv.powershell.errors import unspoken
+from nestkit.practice.hyperv.powershell.errors import ParseError, unspoken
+from nestkit.practice.hyperv.powershell.lowering import read_script
 from nestkit.practice.hyperv.powershell.operators import fit, join
 from nestkit.practice.hyperv.powershell.session import Session, Stdin
 from nestkit.practice.hyperv.powershell.text import (
@@ -27,6 +28,7 @@ from nestkit.practice.hyperv.powershell.text import (
 from nestkit.practice.hyperv.values import (
     PropertyObject,
     PsError,
+    ScriptBlock,
     SecureString,
     Value,
 )
@@ -153,11 +155,25 @@ _STATIC: dict[tuple[str, str], Callable[[Sequence[Value]], Value]] = {
 }
 
 
+def _block(session: Session, text: str) -> ScriptBlock:
+    """``[ScriptBlock]::Create(text)``."""
+    try:
+        return ScriptBlock(text, read_script(text, session.budget.limits))
+    except ParseError as error:
+        raise PsError(
+            f'Exception calling "Create" with "1" argument(s): "{error.message}"',
+            error_id="ParseException",
+            category="NotSpecified",
+        ) from None
+
+
 def call_static(session: Session, kind: str, name: str, args: Sequence[Value]) -> Value:
     """``[kind]::name(args)``. Raises PsError for what is not on the list."""
     if (canonical(kind), name.lower()) == ("string", "join") and args:
         items = [x for one in args[1:] for x in (one if isinstance(one, list) else [one])]
         return join(items, args[0], session.budget)
+    if (canonical(kind), name.lower()) == ("scriptblock", "create") and args:
+        return _block(session, to_text(args[0]))
     method = _STATIC.get((canonical(kind), name.lower()))
     if method is None:
         raise _unknown_static(kind, name)
