@@ -93,7 +93,13 @@ class WinRm:
         self.close()
 
     def run(
-        self, script: str, parameters: Json = None, *, deadline_s: float, repeatable: bool = False
+        self,
+        script: str,
+        parameters: Json = None,
+        *,
+        deadline_s: float,
+        repeatable: bool = False,
+        on_start: Callable[[str], None] | None = None,
     ) -> Json:
         """Run a static script of nestkit and return the data of its document.
 
@@ -107,6 +113,8 @@ class WinRm:
             Seconds after which it is stopped on the host.
         repeatable
             Only reads: it may be run once more where the connection drops in the middle.
+        on_start
+            Called with the id of the host's command once that has all it needs to begin.
 
         Raises
         ------
@@ -128,7 +136,7 @@ class WinRm:
             "end": end,
         }
         out, err, code = self._run(
-            script, json.dumps(document).encode("ascii"), deadline_s, repeatable
+            script, json.dumps(document).encode("ascii"), deadline_s, repeatable, on_start
         )
         data, failure = read_answer(script, out, err, code, begin, end)
         if failure is not None:
@@ -143,7 +151,12 @@ class WinRm:
                 self._shell.close()
 
     def _run(
-        self, name: str, data: bytes, deadline_s: float, repeatable: bool
+        self,
+        name: str,
+        data: bytes,
+        deadline_s: float,
+        repeatable: bool,
+        on_start: Callable[[str], None] | None,
     ) -> tuple[bytes, bytes, int]:
         """Run a script, and once more where that is safe: nothing of it can have been done."""
         launcher = b64encode(powershell_script(_LAUNCHER).encode("utf-16-le")).decode("ascii")
@@ -162,6 +175,7 @@ class WinRm:
                     data,
                     deadline,
                     deadline_s,
+                    on_start,
                 )
                 outcome = self._shell.attempt(act, f"{name} was running")
                 if not isinstance(outcome, NestkitError):

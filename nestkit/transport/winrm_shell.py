@@ -80,9 +80,18 @@ class RemoteShell:
         self._disconnect()
 
     def execute(
-        self, name: str, line: str, data: bytes, deadline: float, deadline_s: float
+        self,
+        name: str,
+        line: str,
+        data: bytes,
+        deadline: float,
+        deadline_s: float,
+        on_start: Callable[[str], None] | None = None,
     ) -> tuple[bytes, bytes, int]:
-        """Run a command line with that standard input: output, errors, exit status."""
+        """Run a command line with that standard input: output, errors, exit status.
+
+        ``on_start`` gets the command's id once its input is there.
+        """
         if self._protocol is None:
             self.open("opening another shell")
         protocol, shell = self._protocol, self._id
@@ -91,6 +100,8 @@ class RemoteShell:
         command = protocol.run_command(shell, line, console_mode_stdin=False)
         try:
             self._feed(command, data)
+            if on_start is not None:
+                on_start(str(command))
             return self._collect(name, command, deadline, deadline_s)
         finally:
             # in every case: a command that has ended holds a place among the user's operations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -152,7 +153,27 @@ _STATIC: dict[tuple[str, str], Callable[[Sequence[Value]], Value]] = {
     ("string", "equals"): lambda a: to_text(a[0]) == to_text(a[1]),
     ("text.utf8encoding", "new"): lambda a: encoding(),
     ("pscredential", "new"): credential,
+    ("regex", "unescape"): lambda a: _unescaped(to_text(a[0])),
 }
+
+_ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|(.))", re.DOTALL)
+_CONTROLS = {"n": "\n", "r": "\r", "t": "\t", "f": "\f", "v": "\v", "a": "\a", "e": "\x1b"}
+
+
+def _unescaped(text: str) -> str:
+    """``[regex]::Unescape``: escapes by number, of controls, and of signs; no others."""
+
+    def sign(found: re.Match[str]) -> str:
+        if found[1]:
+            return chr(int(found[1], 16))
+        if found[2] in _CONTROLS:
+            return _CONTROLS[found[2]]
+        if found[2].isalnum():
+            raise unspoken(f"[regex]::Unescape of \\{found[2]}")
+        return found[2]
+
+    units = _ESCAPE.sub(sign, text).encode("utf-16-le", "surrogatepass")
+    return units.decode("utf-16-le", "surrogatepass")
 
 
 def _block(session: Session, text: str) -> ScriptBlock:
