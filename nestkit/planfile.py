@@ -148,6 +148,10 @@ def _step(data: Json, place: str, vm: Target) -> Step:
     step = Step(**{**data, "target": _target(data["target"], f"{place}.target")})
     if step.target.kind == "vm" and step.target.id != vm.id:
         _wrong(f"{place}.target", "is another VM than the plan's")
+    if step.target.kind == "nic" and vm.id.lower() not in step.target.id.lower():
+        _wrong(f"{place}.target", "is a NIC of another VM than the plan's")
+    if (step.op == "install_role") != (step.property == "hyperv_role"):
+        _wrong(f"{place}.property", f"{step.op} cannot act on {step.property!r}")
     if (step.op in POWER_OPS) != (step.property == "power"):
         _wrong(f"{place}.property", f"{step.op} cannot act on {step.property!r}")
     if step.op == "destroy_vm":

@@ -19,17 +19,25 @@ PLAN_SCHEMA: Final = 1
 
 Json = Any  # str, int, float, bool, None, list or dict: what json.dumps takes
 
-Op = Literal["shutdown_guest", "power_off", "set_property", "power_on", "create_vm", "destroy_vm"]
-Consent = Literal["", "hard_power_off", "upgrade_hardware_version"]
-POWER_OPS: Final = frozenset({"shutdown_guest", "power_off", "power_on"})
-Network = Literal["auto", "mac_learning", "promiscuous", "leave"]
+Op = Literal[
+    "shutdown_guest", "power_off", "discard_saved_state", "set_property", "power_on",
+    "install_role", "create_vm", "destroy_vm",
+]  # fmt: skip
+Consent = Literal[
+    "", "hard_power_off", "upgrade_hardware_version", "upgrade_configuration_version",
+    "discard_saved_state",
+]  # fmt: skip
+POWER_OPS: Final = frozenset({"shutdown_guest", "power_off", "discard_saved_state", "power_on"})
+# what is set inside the guest, where it can be asked only while it runs
+GUEST_PROPERTIES: Final = frozenset({"hyperv_role", "guest_nat"})
+Network = Literal["auto", "mac_learning", "promiscuous", "spoofing", "nat", "leave"]
 # a goal's field that came later is left out at its default: digests of older plans still hold
 _LATER: Final = {"later": True}
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a step acts on: ``kind`` is "vm" or "port_group"."""
+    """What a step acts on: ``kind`` is "vm", "port_group" or "nic"."""
 
     kind: str
     id: str
@@ -87,8 +95,9 @@ class NestedGoal:
     network
         How frames of the VMs inside get through the VM's own networks. "auto": the platform's
         preferred way (vSphere: MAC learning on a distributed switch that has it, promiscuous
-        mode elsewhere); "mac_learning": only so; "promiscuous": promiscuous mode and forged
-        transmits; "leave": do not touch the network.
+        mode elsewhere; Hyper-V: MAC address spoofing); "mac_learning": only so; "promiscuous":
+        promiscuous mode and forged transmits; "spoofing": MAC address spoofing; "nat": a NAT
+        inside the guest; "leave": do not touch the network.
     start
         Start the VM at the end, so that the change can be verified.
     hard_power_off
@@ -96,6 +105,16 @@ class NestedGoal:
     upgrade_version
         Allow upgrading the VM's hardware version (vSphere) or configuration version (Hyper-V)
         to the host's; it cannot be taken back.
+    nics
+        Hyper-V: names or ids of the NICs that may spoof; all of them where none is named.
+    nat_prefix
+        Hyper-V: the network behind the NAT inside; "" for 192.168.222.0/24.
+    install_role
+        Hyper-V: install the Hyper-V role inside the guest, through PowerShell Direct.
+    guest_user
+        Hyper-V: an administrator of the guest. The password is given when the plan is applied.
+    discard_saved_state
+        Hyper-V: allow throwing away what a saved VM had in memory.
     """
 
     cpu_count: int = 0
@@ -105,6 +124,11 @@ class NestedGoal:
     start: bool = True
     hard_power_off: bool = False
     upgrade_version: bool = field(default=False, metadata=_LATER)
+    nics: tuple[str, ...] = field(default=(), metadata=_LATER)
+    nat_prefix: str = field(default="", metadata=_LATER)
+    install_role: bool = field(default=False, metadata=_LATER)
+    guest_user: str = field(default="Administrator", metadata=_LATER)
+    discard_saved_state: bool = field(default=False, metadata=_LATER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,7 +219,7 @@ class Plan:
         # through JSON once, so that tuples become lists as they will be in a file
         data: dict[str, Json] = json.loads(json.dumps(asdict(self)))
         for each in fields(self.goal):
-            if "later" in each.metadata and data["goal"][each.name] == each.default:
+            if "later" in each.metadata and getattr(self.goal, each.name) == each.default:
                 del data["goal"][each.name]
         return data
 

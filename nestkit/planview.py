@@ -11,16 +11,25 @@ from nestkit.wording import PRACTICE, plain
 if TYPE_CHECKING:
     from nestkit.plans import Json, Plan, Step, Target
 
-_KINDS: Final = {"vm": "VM", "port_group": "port group"}
+_KINDS: Final = {"vm": "VM", "port_group": "port group", "nic": "NIC"}
 _POWER: Final = {
     "shutdown_guest": "shut down the guest of",
     "power_off": "pull the plug of",
     "power_on": "start",
+    "discard_saved_state": "throw away the saved state of",
 }
-_LIFE: Final = {"create_vm": "create", "destroy_vm": "remove"}
+_LIFE: Final = {
+    "create_vm": "create",
+    "destroy_vm": "remove",
+    "install_role": "install the Hyper-V role inside",
+}
 _PROPERTIES: Final = {
     "cdrom": "CD/DVD drive",
     "hardware_version": "hardware version",
+    "configuration_version": "configuration version",
+    "guest_nat": "NAT network inside",
+    "hyperv_role": "Hyper-V role",
+    "mac_spoofing": "MAC address spoofing",
     "nested_hv": "hardware virtualization for the guest",
     "cpu": "virtual CPUs",
     "security": "security policy",

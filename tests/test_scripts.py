@@ -100,9 +100,12 @@ def test_an_unknown_kind_or_platform_names_those_there_are() -> None:
         make_plan().script("powershell")
     assert "powercli" in caught.value.remedy
     with pytest.raises(PlanError) as caught:
-        make_plan(platform="hyperv").script("powershell")
+        make_plan(platform="local").script("powershell")
     assert "esx" in caught.value.remedy
+    with pytest.raises(PlanError, match="a step that no hyperv host has"):
+        make_plan(platform="hyperv").script("powershell")
     assert scripts.kinds("esx") == KINDS
+    assert scripts.kinds("hyperv") == ("powershell", "gui")
     assert scripts.kinds("local") == ()
 
 

@@ -17,7 +17,11 @@ _WRITERS: Final = {
         "pyvmomi": "nestkit.scripts.pyvmomi",
         "govc": "nestkit.scripts.govc",
         "gui": "nestkit.scripts.gui",
-    }
+    },
+    "hyperv": {
+        "powershell": "nestkit.scripts.powershell",
+        "gui": "nestkit.scripts.gui_hyperv",
+    },
 }
 
 
@@ -34,7 +38,8 @@ def render(plan: Plan, kind: str) -> str:
     plan
         A plan of :func:`nestkit.configure.plan`.
     kind
-        For ESXi: "powercli", "pyvmomi", "govc" (a POSIX shell script) or "gui".
+        For ESXi: "powercli", "pyvmomi", "govc" (a POSIX shell script) or "gui"; for Hyper-V:
+        "powershell" or "gui".
 
     Raises
     ------
@@ -49,5 +54,11 @@ def render(plan: Plan, kind: str) -> str:
             if writers
             else f"scripts are written for: {', '.join(_WRITERS)}",
         )
-    text: str = importlib.import_module(writers[kind]).write(plan)
+    try:
+        text: str = importlib.import_module(writers[kind]).write(plan)
+    except (KeyError, TypeError, ValueError) as error:
+        raise PlanError(
+            f"the plan holds a step that no {plan.platform} host has: {error}",
+            remedy="make a new plan for the host at hand",
+        ) from error
     return text

@@ -18,6 +18,8 @@ _POWER: Final = {
     "shutdown_guest": "Shut the guest down and wait until the VM is off",
     "power_off": "Power the VM off, which pulls the plug",
     "power_on": "Start the VM",
+    "discard_saved_state": "Throw the saved state away",
+    "install_role": "Install the Hyper-V role inside the guest",
 }
 
 
@@ -41,6 +43,9 @@ def describe(step: Step) -> str:
         "nested_hv": "Expose hardware-assisted virtualization to the guest",
         "cpu": "Set the number of virtual CPUs",
         "memory": "Set the memory and its reservation, in MiB",
+        "mac_spoofing": f'Set MAC address spoofing of NIC "{step.target.name}"',
+        "configuration_version": "Upgrade the configuration version",
+        "guest_nat": "Set the NAT network inside the guest",
         "security": f'Set the security policy of port group "{step.target.name}"',
     }.get(step.property, step.property)
     return f"{what}: {step.why}" if step.why else what
