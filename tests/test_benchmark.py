@@ -124,7 +124,9 @@ def test_slower_and_faster_are_told_apart_in_both_directions_of_a_metric() -> No
     for inner, verdict in ((2.0, "slower"), (0.5, "faster")):
         run = benchmark.run(pair(inner=inner), seed=1)
         for workload in QUICK:
-            assert find_effect(run, workload, "L1").verdict == verdict
+            is_cache = inner < 1 and WORKLOADS[workload].is_disk
+            expected = "a cache answers" if is_cache else verdict
+            assert find_effect(run, workload, "L1").verdict == expected
 
 
 def test_five_rounds_are_too_few_to_say() -> None:
@@ -373,6 +375,28 @@ def test_a_disk_that_is_faster_inside_carries_a_cache_warning() -> None:
     assert not find_effect(run, "exit", "L1").note
     slower = benchmark.run(pair(inner=2.0), seed=1)
     assert "cache" not in find_effect(slower, "disk-read", "L1").note
+
+
+def test_a_disk_is_not_said_to_be_faster_inside_nor_slower_outside() -> None:
+    run = benchmark.run(pair(inner=0.5), seed=1)
+    assert find_effect(run, "disk-read", "L1").verdict == "a cache answers"
+    assert find_effect(run, "disk-read", "L0", baseline="L1").verdict == "a cache answers"
+
+
+@pytest.mark.parametrize("baseline", ["L0", "L1"])
+def test_a_disk_that_beats_any_layer_outside_is_warned_of_whatever_the_baseline(
+    baseline: str,
+) -> None:
+    """L1's disk is slow, L2's is a cache: against L1 alone, or with L0 aside, it must show."""
+    layers = emulated_lab()
+    layers[1].slowdown = {"disk-read": 3.0}
+    layers[2].slowdown = {"disk-read": 0.3}
+    run = benchmark.run(layers, seed=1)
+    l1, l2 = (find_effect(run, "disk-read", name, baseline=baseline) for name in ("L1", "L2"))
+    assert l2.verdict == "a cache answers"
+    other = "L1" if baseline == "L0" else "L0"
+    assert f"faster than {other}: a cache answers" in str(run.summary(baseline)["note"].tolist())
+    assert "cache" not in l1.note
 
 
 def test_another_binary_makes_rows_not_comparable() -> None:

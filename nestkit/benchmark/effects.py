@@ -22,6 +22,7 @@ Verdict = Literal[
     "faster",
     "no measurable difference",
     "too few rounds",
+    "a cache answers",
     "not comparable",
     "not measured",
     "this machine, not emulated",
@@ -94,13 +95,8 @@ def compare(run: Run, baseline: str | None = None) -> list[Effect]:
 
 def _effect(run: Run, workload: str, layer: LayerFacts, baseline: LayerFacts) -> Effect:
     rows = [s for s in run.counted if s.workload == workload and s.layer == layer.layer]
-    valid = {s.round: s for s in rows if s.valid}
-    base = {
-        s.round: s
-        for s in run.counted
-        if s.workload == workload and s.layer == baseline.layer and s.valid
-    }
-    paired = sorted(valid.keys() & base.keys())
+    valid = [s for s in rows if s.valid]
+    paired = _paired(run, workload, layer.layer, baseline.layer)
     interval = None
     notes = []
     if not rows:
@@ -109,12 +105,10 @@ def _effect(run: Run, workload: str, layer: LayerFacts, baseline: LayerFacts) ->
         verdict = "baseline"
     elif baseline.emulated and not layer.emulated:
         verdict = "this machine, not emulated"
-    elif not paired:
+    elif paired is None:
         verdict = "not comparable"
     else:
-        interval = median_interval(
-            [valid[r].time_per_operation / base[r].time_per_operation for r in paired]
-        )
+        interval = paired
         verdict = judge(interval)
     if layer.emulated:
         notes.append("emulated (TCG)")
@@ -122,8 +116,17 @@ def _effect(run: Run, workload: str, layer: LayerFacts, baseline: LayerFacts) ->
     left_out = any(note.startswith(f"{workload} was not measured: ") for note in run.notes)
     if workload in run.incomplete and not left_out:
         notes.append(f"incomplete: {len(rows)} of {run.rounds} rounds")
-    if interval and _is_disk(workload) and _too_fast(interval, layer, baseline):
-        notes.append(CACHE_WARNING)
+    if _is_disk(workload):
+        if interval and _too_fast(interval, layer, baseline):
+            verdict = "a cache answers"  # there is a difference, and it is not the layer's
+            notes.append(CACHE_WARNING)
+        notes += [
+            f"faster than {outer.layer}: a cache answers, not the disk"
+            for outer in run.layers
+            if outer.depth < layer.depth and outer.layer != baseline.layer
+            if (against := _paired(run, workload, layer.layer, outer.layer))
+            if _too_fast(against, layer, outer)
+        ]
     known = WORKLOADS.get(workload)
     shown: Sample | None = rows[0] if rows else None
     return Effect(
@@ -145,6 +148,17 @@ def _effect(run: Run, workload: str, layer: LayerFacts, baseline: LayerFacts) ->
         flagged=sum(1 for s in rows if s.reason),
         note="; ".join(notes),
     )
+
+
+def _paired(run: Run, workload: str, layer: str, baseline: str) -> Interval | None:
+    """Time per operation in one layer over the other's, in the rounds that count in both."""
+    times: dict[str, dict[int, float]] = {layer: {}, baseline: {}}
+    for s in run.counted:
+        if s.workload == workload and s.layer in times and s.valid:
+            times[s.layer][s.round] = s.time_per_operation
+    mine, base = times[layer], times[baseline]
+    rounds = sorted(mine.keys() & base.keys())
+    return median_interval([mine[r] / base[r] for r in rounds]) if rounds else None
 
 
 def _is_disk(workload: str) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any
+from typing import Any, Literal
 
 from nestkit.errors import RunError
 
@@ -36,10 +36,15 @@ class Reading:
     cpu_percent: float | None = None  # of one CPU, user and system, where the tool says it
 
 
+def one_line(text: str) -> str:
+    """A text on one line that can be printed."""
+    # runners pass on bytes that are no UTF-8 as surrogates, which cannot be printed
+    return " ".join(text.encode("utf-8", "replace").decode("utf-8").split())
+
+
 def shorten(text: str) -> str:
     """The end of a text, fit for one line of a message."""
-    # runners pass on bytes that are no UTF-8 as surrogates, which cannot be printed
-    flat = " ".join(text.encode("utf-8", "replace").decode("utf-8").split())
+    flat = one_line(text)
     return flat if len(flat) <= _SHOWN else "…" + flat[-_SHOWN:]
 
 
@@ -186,8 +191,11 @@ def parse_fio_write(text: str) -> Reading:
     return _fio(text, "write")
 
 
-def parse_iperf3(text: str) -> Reading:
-    """``iperf3 -c HOST -J``: bits per second received; operations are bytes."""
+def parse_iperf3(text: str, *, cpu_of: Literal["host", "remote"] = "host") -> Reading:
+    """``iperf3 -c HOST -J``: bits per second received; operations are bytes.
+
+    The CPU is that of the client ("host") or of the server ("remote").
+    """
     tool = "iperf3"
     try:
         data = json.loads(text)
@@ -204,7 +212,7 @@ def parse_iperf3(text: str) -> Reading:
     if not isinstance(received, dict):
         raise _unreadable(tool, "has no end.sum_received", text)
     cpu = end.get("cpu_utilization_percent")
-    share = cpu.get("host_total") if isinstance(cpu, dict) else None
+    share = cpu.get(f"{cpu_of}_total") if isinstance(cpu, dict) else None
     reading = Reading(
         value=_positive(tool, "bits_per_second", received.get("bits_per_second"), text),
         operations=_count(tool, "bytes", received.get("bytes"), text),

@@ -13,11 +13,12 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePath
 from typing import Any
 
-from nestkit.benchmark.parsers import shorten
+from nestkit.benchmark.parsers import one_line
 from nestkit.facts import Unknown
 from nestkit.runners.base import LayerFacts, Runner
 from nestkit.runners.replay import facts_to_json
 
+_NOTE = 500  # characters of a note: its beginning says which layer
 _SHA256 = re.compile(r"^\\?([0-9a-f]{64})\b")
 
 
@@ -112,6 +113,10 @@ def run_notes(layers: Sequence[LayerFacts]) -> list[str]:
     if len(set(counts.values())) > 1:
         shown = ", ".join(f"{layer} {count}" for layer, count in counts.items())
         notes.append(f"CPUs differ between layers: {shown}")
-    # a layer that is not what the way to it says: kept with the figures it speaks against
-    notes += [f.extra["contradiction"] for f in layers if "contradiction" in f.extra]
-    return [shorten(note) for note in notes]
+    return [*(one_line(note)[:_NOTE] for note in notes), *contradictions(layers)]
+
+
+def contradictions(layers: Sequence[LayerFacts]) -> list[str]:
+    """Layers that are not what the way to them says: kept with the figures they speak against."""
+    found = [f.extra["contradiction"] for f in layers if "contradiction" in f.extra]
+    return [one_line(text)[:_NOTE] for text in found]

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from nestkit.benchmark.samples import COLUMNS, Sample, sample_from_json, sample_to_json
+from nestkit.benchmark.workloads import WORKLOADS
 from nestkit.errors import RunError
 from nestkit.runners.base import LayerFacts
-from nestkit.runners.replay import facts_from_json, facts_to_json
+from nestkit.runners.replay import facts_from_json, facts_to_json, write_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +48,7 @@ class Run:
     workloads: tuple[str, ...]  # planned, also where no sample was taken
     layers: tuple[LayerFacts, ...]
     provenance: Mapping[str, Any]
-    samples: tuple[Sample, ...]
+    samples: tuple[Sample, ...] = field(repr=False)
     notes: tuple[str, ...] = ()  # what a reader must know: flags of the whole run
     schema: int = field(default=RUN_SCHEMA)
 
@@ -76,8 +77,12 @@ class Run:
         return tuple(
             name
             for name in self.workloads
-            if any(done.get((name, layer.layer), 0) < self.rounds for layer in self.layers)
+            if any(done.get((name, f.layer), 0) < self.rounds for f in self._measured_in(name))
         )
+
+    def _measured_in(self, workload: str) -> Sequence[LayerFacts]:
+        known = WORKLOADS.get(workload)
+        return known.measured_in(self.layers) if known else self.layers
 
     @property
     def emulated(self) -> bool:
@@ -121,6 +126,11 @@ class Run:
 
         return as_text(self)
 
+    def _repr_html_(self) -> str:
+        from nestkit.benchmark.html import as_html
+
+        return as_html(self)
+
     # ------------------------------------------------------------------ the file
 
     def to_json(self) -> dict[str, Any]:
@@ -142,8 +152,13 @@ class Run:
         }
 
     def save(self, path: str | Path) -> Path:
-        """Write the run to a file; the same run gives the same bytes, one line a sample."""
-        path = Path(path)
+        """Write the run to a file; the same run gives the same bytes, one line a sample.
+
+        Raises
+        ------
+        RunError
+            If the file cannot be written.
+        """
         data = self.to_json()
         checksum = _checksum(data)
         rows = data.pop("samples")
@@ -151,14 +166,7 @@ class Run:
         lines = [f"  {json.dumps(k)}: {_canonical(v)}," for k, v in head.items()]
         body = ",\n".join(f"    {_canonical(row)}" for row in rows)
         text = "\n".join(["{", *lines, '  "samples": [', body, "  ]", "}", ""])
-        try:
-            path.write_text(text, encoding="utf-8", newline="\n")
-        except OSError as error:
-            raise RunError(
-                f"{path} cannot be written: {error.strerror}",
-                remedy="name a file in a folder you can write to",
-            ) from error
-        return path
+        return write_file(path, text.encode("utf-8"))
 
     @classmethod
     def load(cls, path: str | Path) -> Run:
@@ -216,7 +224,7 @@ class Run:
                 notes=tuple(data["notes"]),
                 schema=schema,
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise RunError(f"{source} is not a whole run: {error}"[:300], remedy=_RETAKE) from error
 
 

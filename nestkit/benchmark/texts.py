@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from nestkit.benchmark.effects import Effect, compare
+from nestkit.benchmark.provenance import contradictions
 from nestkit.benchmark.runfile import Run
 from nestkit.runners.base import LayerFacts
 
-_HEAD = ("workload", "layer", "median", "slowdown", "interval", "", "flags")
+HEAD = ("workload", "layer", "median", "slowdown", "interval", "", "flags")
 
 
 def format_ratio(value: float) -> str:
@@ -25,37 +28,58 @@ def format_value(effect: Effect) -> str:
         for factor, unit in ((1e9, "s"), (1e6, "ms"), (1e3, "µs")):
             if value >= factor:
                 return f"{value / factor:.3g} {unit}"
+    if effect.unit == "bit/s":
+        for factor, unit in ((1e9, "Gbit/s"), (1e6, "Mbit/s"), (1e3, "kbit/s")):
+            if value >= factor:
+                return f"{value / factor:.3g} {unit}"
     return f"{value:,.0f} {effect.unit}" if value >= 1000 else f"{value:.3g} {effect.unit}"
 
 
 def as_text(run: Run, baseline: str | None = None) -> str:
     """The summary as a table, the layers, and the run's notes."""
     effects = compare(run, baseline)
-    rows = [_HEAD, *(_row(effect) for effect in effects)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(_HEAD))]
+    rows = [HEAD, *(row_of(effect) for effect in effects)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(HEAD))]
     table = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
-    reached = next((e.coverage for e in effects if e.coverage is not None), None)
+    return "\n".join(
+        [
+            headline(run, effects),
+            *(line.rstrip() for line in table),
+            *lines_below(run, effects),
+            *(f"! {note}" for note in warnings_of(run, effects)),
+        ]
+    )
+
+
+def headline(run: Run, effects: Sequence[Effect]) -> str:
+    """Suite, rounds, how it ended, where it comes from, and what is compared with what."""
     base = effects[0].baseline if effects else run.default_baseline
-    head = f"{run.suite} · {run.rounds} rounds · {run.status} · {run.origin} · baseline {base}"
-    lines = [head, *(line.rstrip() for line in table)]
+    return f"{run.suite} · {run.rounds} rounds · {run.status} · {run.origin} · baseline {base}"
+
+
+def lines_below(run: Run, effects: Sequence[Effect]) -> list[str]:
+    """What the columns mean, what the layers are, and the memory they take."""
+    reached = next((e.coverage for e in effects if e.coverage is not None), None)
+    lines = [_layer(facts) for facts in run.layers]
     if reached is not None:
-        lines.append(
-            f"slowdown: median of paired ratios of time per operation; {reached:.1%} interval"
+        lines.insert(
+            0, f"slowdown: median of paired ratios of time per operation; {reached:.1%} interval"
         )
-    lines += [_layer(facts) for facts in run.layers]
-    lines += [
+    return lines + [
         f"{memory['layer']}: takes {memory['resident_mib']:.0f} MiB outside, "
         f"{memory['usable_mib']} MiB usable inside"
         for memory in run.provenance.get("memory", ())
     ]
-    notes = dict.fromkeys(
-        [*run.notes, *(f"{e.workload} in {e.layer}: {n}" for e in effects for n in _notes(e))]
-    )
-    lines += [f"! {note}" for note in notes]
-    return "\n".join(lines)
 
 
-def _row(effect: Effect) -> tuple[str, ...]:
+def warnings_of(run: Run, effects: Sequence[Effect]) -> list[str]:
+    """What speaks against the figures: of the whole run, of its layers, of single rows."""
+    rows = [f"{e.workload} in {e.layer}: {note}" for e in effects for note in _notes(e)]
+    return list(dict.fromkeys([*contradictions(run.layers), *run.notes, *rows]))
+
+
+def row_of(effect: Effect) -> tuple[str, ...]:
+    """The cells of one workload and layer."""
     interval = effect.interval
     return (
         effect.workload,

@@ -135,10 +135,10 @@ def _legend(panels: Sequence[Panel]) -> list[Line2D]:
     for name, effect in by_layer.items():
         style = _style(effect) | {"markerfacecolor": _style(effect)["color"]}
         handles.append(Line2D([], [], linewidth=1.8, label=name, **style))
-    if any(e.interval and e.verdict not in SURE for e in drawn):
+    if unsure := sorted({e.verdict for e in drawn if e.interval and e.verdict not in SURE}):
         hollow: dict[str, Any] = {"marker": "o", "markerfacecolor": "white", "linestyle": "none"}
         handles.append(
-            Line2D([], [], color=BASELINE, label="hollow: no measurable difference", **hollow)
+            Line2D([], [], color=BASELINE, label=f"hollow: {', '.join(unsure)}", **hollow)
         )
     return handles
 

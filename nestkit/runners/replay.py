@@ -47,6 +47,25 @@ def facts_from_json(data: Mapping[str, Any]) -> LayerFacts:
     return LayerFacts(**values)
 
 
+def write_file(path: str | Path, data: bytes) -> Path:
+    """Write a whole file, and say where.
+
+    Raises
+    ------
+    RunError
+        If it cannot be written.
+    """
+    path = Path(path)
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise RunError(
+            f"{path} cannot be written: {error.strerror or error}",
+            remedy="name a file in a folder you can write to, on a disk that is not full",
+        ) from error
+    return path
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One command and what came of it."""
@@ -183,7 +202,13 @@ class Recording:
         return [ReplayRunner(facts, calls) for facts, calls in pairs]
 
     def save(self, path: str | Path) -> Path:
-        """Write a gzip-compressed JSON file; the same recording gives the same bytes."""
+        """Write a gzip-compressed JSON file; the same recording gives the same bytes.
+
+        Raises
+        ------
+        RunError
+            If the file cannot be written.
+        """
         data = {
             "schema": RECORDING_SCHEMA,
             "about": dict(self.about),
@@ -199,15 +224,7 @@ class Recording:
         text = json.dumps(data, sort_keys=True, allow_nan=False)
         # a recording is made to be passed on: the user's name is nobody's business
         text = text.replace(json.dumps(str(Path.home()))[1:-1] + "/", "~/")
-        path = Path(path)
-        try:
-            path.write_bytes(gzip.compress(text.encode("ascii"), mtime=0))
-        except OSError as error:
-            raise RunError(
-                f"{path} cannot be written: {error.strerror}",
-                remedy="name a file in a folder you can write to",
-            ) from error
-        return path
+        return write_file(path, gzip.compress(text.encode("ascii"), mtime=0))
 
     @classmethod
     def load(cls, path: str | Path) -> Recording:
