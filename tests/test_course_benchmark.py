@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ import nestkit as nk
 from nestkit.benchmark import Run, Sample
 from nestkit.course import measure, ready
 from nestkit.course.checks import check
+from nestkit.errors import CourseError
 from nestkit.runners.base import LayerFacts
 
 LAYERS = ("L1", "L2")
@@ -127,6 +129,45 @@ def test_a_wrong_overhead_gets_a_hint_that_fits(run: Run, value: Any, hint: str)
     assert any(hint in text for text in verdict.hints), verdict
 
 
+def test_the_form_plays_a_recorded_lab_back_unless_asked_otherwise() -> None:
+    form = ready.benchmark_form()
+    assert form.code == 'nk.course.measure_lab(source="replay", depth=2)'
+    played = form.run()
+    assert form.state == "done", form.error
+    assert played == nk.course.recorded_run(2)
+    assert played.origin == "recorded"
+    form.fields["nested_paging"].value = False
+    assert form.code == 'nk.course.measure_lab(source="replay", depth=2, nested_paging=False)'
+    assert form.run() == nk.course.recorded_run(2, nested_paging=False)
+
+
+def test_what_was_not_recorded_is_said_with_what_was() -> None:
+    form = ready.benchmark_form()
+    form.fields["depth"].value = 0
+    assert form.run() is None
+    assert form.state == "failed"
+    assert "depth 1" in str(form.error)
+    assert "depth 2 with nested paging off" in str(form.error)
+    form.fields["depth"].value = 1
+    form.fields["suite"].value = 1
+    form.run()
+    assert "choose the suite quick" in str(form.error)
+    with pytest.raises(CourseError, match="depth 3 with nested paging off was recorded"):
+        nk.course.recorded_run(3, nested_paging=False)
+
+
+def test_a_recorded_lab_can_be_stopped_and_keeps_what_it_has() -> None:
+    stop = threading.Event()
+
+    def after_a_while(_words: str, done: float = 0, *_rest: float) -> None:
+        if done >= 30:
+            stop.set()
+
+    run = measure.measure_lab(source="replay", depth=2, progress=after_a_while, cancel=stop)
+    assert run.status == "cancelled"
+    assert 30 <= len(run.samples) < len(nk.course.recorded_run(2).samples)
+
+
 def test_the_form_boots_measures_and_powers_off(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
     seen: list[Any] = []
 
@@ -134,9 +175,9 @@ def test_the_form_boots_measures_and_powers_off(monkeypatch: pytest.MonkeyPatch,
         layers = ("one", "two")
 
     @contextmanager
-    def up(*, depth: int, progress: Any, cancel: Any) -> Any:
+    def up(*, depth: int, npt: bool, progress: Any, cancel: Any) -> Any:
         progress("booting")
-        seen.append(("up", depth, cancel.is_set()))
+        seen.append(("up", depth, npt, cancel.is_set()))
         yield Booted()
         seen.append("down")
 
@@ -147,13 +188,47 @@ def test_the_form_boots_measures_and_powers_off(monkeypatch: pytest.MonkeyPatch,
 
     monkeypatch.setattr(nk.lab, "up", up, raising=False)
     monkeypatch.setattr(nk.benchmark, "run", take)
-    form = ready.benchmark_form()
+    monkeypatch.setattr(
+        nk.benchmark, "with_memory", lambda taken, lab: seen.append(lab.layers) or taken
+    )
+    form = ready.benchmark_form("this machine")
     form.fields["depth"].value = 0
-    assert form.code == 'nk.course.measure_lab(depth=1, suite="quick")'
+    assert form.code == 'nk.course.measure_lab(source="this machine", depth=1)'
     assert form.run() is run
     assert form.state == "done", form.error
-    assert seen == [("up", 1, False), (("one", "two"), "quick", False), "down"]
-    assert (
-        measure.measure_lab(depth=2, suite="full", progress=lambda *_: None, cancel=form._cancel)
-        is run
+    layers = ("one", "two")
+    assert seen == [("up", 1, True, False), (layers, "quick", False), layers, "down"]
+
+
+# -- nested paging --------------------------------------------------------------------------------
+
+
+def shadowed(run: Run, workload: str, times: float) -> Run:
+    """The run with one workload so many times slower in L2."""
+    samples = tuple(
+        replace(s, value=s.value * times) if (s.workload, s.layer) == (workload, "L2") else s
+        for s in run.samples
     )
+    return replace(run, samples=samples)
+
+
+def test_the_workloads_that_nested_paging_spares_are_those_whose_intervals_part() -> None:
+    on = nk.course.recorded_run(2)
+    off = shadowed(on, "first-touch", 30.0)
+
+    def paging(value: Any) -> Any:
+        return check("06.paging", on, off, value, layer="L2")
+
+    for right in (["first-touch"], {"first-touch"}, "first-touch", ("First touch of a page",)):
+        assert paging(right).ok, paging(right)
+    for wrong, hint in (
+        (["first-touch", "exit"], "exit: the two intervals overlap"),
+        ([], "1 more"),
+        (["paging"], "choose from arithmetic"),
+        (3, "kind of value"),
+    ):
+        verdict = paging(wrong)
+        assert verdict.status == "not right"
+        assert any(hint in text for text in verdict.hints), verdict
+    assert paging(...).status == "not done yet"
+    assert check("06.paging", on, on, set(), layer="L2").ok

@@ -29,11 +29,14 @@ _NAMES = {
     "exits_diagram": "nestkit.course.diagrams",
     "layer_explorer": "nestkit.course.layers",
     "layers_diagram": "nestkit.course.diagrams",
+    "matrix_explorer": "nestkit.course.matrix",
     "measure_lab": "nestkit.course.measure",
+    "nesting": "nestkit.course.matrix",
     "network_diagram": "nestkit.course.diagrams_network",
     "plan_form": "nestkit.course.ready",
     "preflight_form": "nestkit.course.ready",
     "quiz": "nestkit.course.quizzes",
+    "recorded_run": "nestkit.course.measure",
     "rollback_form": "nestkit.course.ready",
     "stack": "nestkit.course.layers",
     "types_diagram": "nestkit.course.diagrams",
@@ -62,13 +65,16 @@ __all__ = [
     "keep_run",
     "layer_explorer",
     "layers_diagram",
+    "matrix_explorer",
     "measure_lab",
+    "nesting",
     "network_diagram",
     "plan_form",
     "preflight_form",
     "progress",
     "quiz",
     "quizzes",
+    "recorded_run",
     "rollback_form",
     "stack",
     "types_diagram",
@@ -86,7 +92,8 @@ if TYPE_CHECKING:
     from nestkit.course.hosts import address, use_host
     from nestkit.course.layers import layer_explorer, stack
     from nestkit.course.markup import Table
-    from nestkit.course.measure import measure_lab
+    from nestkit.course.matrix import matrix_explorer, nesting
+    from nestkit.course.measure import measure_lab, recorded_run
     from nestkit.course.quizzes import quiz
     from nestkit.course.readiness import environment
     from nestkit.course.ready import (

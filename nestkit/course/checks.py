@@ -16,7 +16,8 @@ from nestkit.course.progress import Status
 from nestkit.errors import CourseError, NestkitError
 
 _KINDS: Final = {"passed": "pass", "not done yet": "idle", "not right": "fail"}
-_MODULES: Final = ("exercises", "exercises_layers")  # where the checks of the lessons are
+# where the checks of the lessons are
+_MODULES: Final = ("exercises", "exercises_benchmark", "exercises_cross", "exercises_layers")
 _CHECKS: dict[str, Callable[..., Verdict]] = {}
 
 

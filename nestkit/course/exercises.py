@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 from nestkit.configure import plan as make_plan
 from nestkit.configure import verify
@@ -18,10 +17,7 @@ from nestkit.preflight import evaluate
 from nestkit.requirements import rules
 
 if TYPE_CHECKING:
-    from nestkit.benchmark import Run
     from nestkit.configure import Outcome, RollbackResult
-
-_TOLERANCE: Final = 0.01 + 1e-9  # 1 %, and what a division may round
 
 
 @exercise("00.ready")
@@ -147,64 +143,4 @@ def _rolled_back(
         f"{plan.vm.name} is neither as planned nor as at first.",
         f"the first plan had {len(plan.steps)} steps, a plan made now has {len(now.steps)}",
         "run the rollback again: it goes on where it was cut off",
-    )
-
-
-@exercise("06.rows")
-def _rows(run: Run, rows: Any, *, workload: str, layers: Collection[str]) -> Verdict:
-    wanted = run.to_frame()
-    wanted = wanted[
-        (wanted["workload"] == workload)
-        & wanted["layer"].isin(list(layers))
-        & ~wanted["warmup"]
-        & wanted["valid"]
-    ]
-    for column in ("workload", "layer", "warmup", "order"):
-        if column not in getattr(rows, "columns", ()):
-            return not_right(
-                "This is not a part of run.to_frame().",
-                f"keep its columns; {column} is missing: filter rows, not columns",
-            )
-    hints = []
-    if bool(rows["warmup"].any()):
-        hints.append("warm-up rows are kept in the file but do not count: leave them out")
-    if strange := sorted(set(rows["workload"]) - {workload}):
-        hints.append(f"only the workload {workload!r} is asked for, not {', '.join(strange)}")
-    if strange := sorted(set(rows["layer"]) - set(layers)):
-        hints.append(f"the layers {', '.join(layers)} are compared, not {', '.join(strange)}")
-    if lost := len(set(wanted["order"]) - set(rows["order"])):
-        hints.append(f"{lost} rows that count are missing")
-    if hints or len(rows) != len(wanted):
-        return not_right(
-            f"You have {len(rows)} rows, {len(wanted)} count.",
-            *(hints or ["some rows stand in it twice, or are not valid"]),
-        )
-    return passed(f"{len(rows)} rows: those that count, and no others.")
-
-
-@exercise("06.overhead")
-def _overhead(run: Run, answer: float, *, workload: str, layer: str, baseline: str) -> Verdict:
-    from nestkit.benchmark.effects import find_effect
-
-    effect = find_effect(run, workload, layer, baseline)
-    true = effect.ratio
-    if true is None:
-        return not_right(f"The run has no ratio of {workload} in {layer}: {effect.verdict}.")
-    value = float(answer)
-    if not math.isfinite(value) or value <= 0:
-        return not_right(f"{value} is no ratio of two times.", "both times are above 0")
-    if abs(value / true - 1) <= _TOLERANCE:
-        return passed(f"{value:.2f}: within 1 % of the paired median of {effect.n} rounds.")
-    for guess, hint in (
-        (1 / true, "that is the outer layer over the inner one: turn the fraction round"),
-        (true - 1, "that is what is added; the ratio asked for is 1 more"),
-        ((true - 1) * 100, "that is per cent added; the ratio is 1 + per cent / 100"),
-        (true * 100, "that is per cent; divide by 100"),
-    ):
-        if abs(value / guess - 1) <= _TOLERANCE:
-            return not_right(f"{value:.4g} is not the ratio.", hint)
-    return not_right(
-        f"{value:.4g} is more than 1 % off.",
-        "pair the rounds: divide the two values of each round, then take the median of these",
-        "leave the warm-up rows out, and take the time per operation of one workload only",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from nestkit.course import markup
 from nestkit.course.fields import Field
@@ -130,16 +130,22 @@ def rollback_form(done: Outcome | Form | None, host: Host) -> Form:
     )
 
 
-def benchmark_form() -> Form:
-    """Boot a VM in a VM on this machine, and measure each layer."""
+def benchmark_form(source: Literal["replay", "this machine"] = "replay") -> Form:
+    """Measure each layer of a lab: played back from a recording, or booted on this machine."""
     return form_for(
         measure_lab,
         fields={
+            "source": Field(
+                "Take it from",
+                default=source,
+                help="replay: a recorded lab, in seconds; this machine: a lab of your own, minutes",
+            ),
             "depth": Field("VMs, one in the other", default=2),
+            "nested_paging": Field("Nested paging (EPT, RVI)"),
             "suite": Field("Suite", help="quick: 10 rounds; full: 30 rounds"),
         },
-        title="Boot and measure",
-        run_label="Boot and measure",
+        title="Measure what each layer costs",
+        run_label="Measure",
         render=_run_html,
     )
 
