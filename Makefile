@@ -52,7 +52,7 @@ course: $(VENV)/course.stamp  ## set everything up and open JupyterLab at lesson
 	@$(BIN)/nestkit course
 
 test: $(VENV)/dev.stamp  ## set everything up and run the tests (no root, no peers)
-	$(BIN)/python -m pytest -q -m "not (slow or lab or kill or peer or perf)"
+	$(BIN)/python -m pytest -q -m "not (slow or lab or kill or peer or perf or browser)"
 	$(BIN)/python -m pytest -q -p no:cacheprovider $(NBVAL) $(NOTEBOOKS)
 
 lint: $(VENV)/dev.stamp  ## lint, format and types
@@ -61,13 +61,16 @@ lint: $(VENV)/dev.stamp  ## lint, format and types
 	$(BIN)/mypy
 	$(BIN)/python -m nestkit.course.editions --check
 
-peers:  ## install what the tests of independent peers need (as root, or with sudo)
-	@command -v sshd >/dev/null || test -x /usr/sbin/sshd || { \
+# sshd for the ssh runner; Go and govmomi's simulator for vSphere; Chromium for the pages.
+PEERS = openssh-server openssh-client golang-go golang-github-vmware-govmomi-dev chromium
+peers:  ## install what the tests of independent peers and the browser need (as root, or with sudo)
+	@dpkg-query -W -f='$${Status}\n' $(PEERS) 2>/dev/null | grep -c '^install ok installed$$' | grep -qx $(words $(PEERS)) || { \
 	  root=$$(test "$$(id -u)" = 0 || echo sudo); \
-	  $$root apt-get update -qq && $$root apt-get install -y -qq --no-install-recommends openssh-server openssh-client; }
+	  $$root apt-get update -qq && $$root apt-get install -y -qq --no-install-recommends $(PEERS); }
 
-check: lint peers  ## all that make test leaves out: lint, types, kill matrix, lab, ratios; nothing skipped
-	$(BIN)/python -m pytest -q --no-skips -m "(slow or kill or peer) and not (lab or perf)"
+check: lint peers  ## all that make test leaves out: lint, types, peers, browser, kill matrix, lab, ratios
+	$(BIN)/python -m pytest -q --no-skips -m "(slow or kill or peer) and not (lab or perf or browser)"
+	$(BIN)/python -m pytest -q --no-skips -m "browser"
 	$(BIN)/python -m pytest -q --no-skips -m "lab and not (perf or slow)"
 	$(BIN)/python -m pytest -q --no-skips -m "perf and not slow" -s
 

@@ -16,6 +16,7 @@ LEFT_OUT = {
     "kill": "kills processes at every step",
     "peer": "needs an independent peer",
     "perf": "measures ratios of time on a quiet machine",
+    "browser": "drives JupyterLab in Chromium",
 }
 _deselected: Counter[str] = Counter()
 

@@ -1,0 +1,189 @@
+"""A lesson in real JupyterLab in real Chromium, as a person at the keyboard meets it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, Playwright
+
+from nestkit.course import outcome
+from nestkit.resources import notebooks_path
+
+# Without these Chromium looks for its makers' servers at every start.
+QUIET = [
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-gpu",
+]
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-gpu",
+]
+
+# A form is an output with a button that runs it and a line that says how far it is.
+FORM = ".jp-OutputArea-output:has(button.mod-primary):has(p[role=status])"
+ENDINGS = tuple(outcome._ENDINGS.values())
+# Which form has the focus, and whether on its Run button, on a box to tick, or elsewhere.
+FOCUS = """(form) => {
+    const on = document.activeElement;
+    const forms = [...document.querySelectorAll(form)];
+    const at = forms.findIndex(each => each.contains(on));
+    const kind = on.classList.contains('mod-primary') ? 'run'
+        : on.type === 'checkbox' && on.closest('.widget-checkbox') ? 'checkbox' : 'other';
+    return [at, kind];
+}"""
+
+
+@contextmanager
+def jupyterlab(folder: Path) -> Iterator[str]:
+    """JupyterLab over a copy of the lessons in ``folder``; gives the address, token included."""
+    shutil.copytree(notebooks_path(), folder / "notebooks")
+    # every cell in the page at once, else those out of sight are not there to be looked at
+    settings = folder / "settings" / "@jupyterlab" / "notebook-extension"
+    settings.mkdir(parents=True)
+    (settings / "tracker.jupyterlab-settings").write_text(json.dumps({"windowingMode": "none"}))
+    token = secrets.token_hex(16)
+    port = 20000 + secrets.randbelow(20000)
+    server = subprocess.Popen(
+        [
+            sys.executable,
+            *("-m", "jupyterlab", "-y", "--no-browser", "--allow-root"),
+            *(f"--ServerApp.root_dir={folder / 'notebooks'}", "--ServerApp.log_level=ERROR"),
+            f"--ServerApp.port={port}",
+        ],
+        env=os.environ
+        | {
+            "JUPYTER_TOKEN": token,
+            "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
+            "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
+            "NESTKIT_STATE": str(folder / "state"),
+        },
+    )
+    try:
+        address = _first_answer(server, port, token)
+        yield address
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+
+
+def _first_answer(server: subprocess.Popen[bytes], port: int, token: str) -> str:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and server.poll() is None:
+        for address in (f"http://127.0.0.1:{port}", f"http://localhost:{port}"):
+            try:
+                with urllib.request.urlopen(f"{address}/api?token={token}", timeout=2):
+                    return f"{address}/lab/tree/{{page}}?token={token}&reset"
+            except OSError:
+                time.sleep(0.1)
+    raise AssertionError("JupyterLab did not start")
+
+
+def chromium(playwright: Playwright) -> Browser:
+    """The distribution's Chromium."""
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    assert program, "no Chromium here: run `make peers`"
+    as_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    sandbox = ["--no-sandbox"] if as_root else []
+    return playwright.chromium.launch(executable_path=program, args=QUIET + sandbox)
+
+
+class Lesson:
+    """One notebook that is open in the page."""
+
+    def __init__(self, page: Page, address: str, name: str) -> None:
+        self.page = page
+        page.goto(address.format(page=name))
+        self.notebook = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook")
+        self.notebook.wait_for(timeout=60_000)
+        page.get_by_text("(ipykernel) | Idle").wait_for(timeout=60_000)
+
+    def run_all(self, timeout_s: float = 120) -> None:
+        """Run every cell from the Run menu, and wait until the last one has run."""
+        self.page.locator(".lm-MenuBar-itemLabel", has_text="Run").click()
+        self.page.locator(".lm-Menu-itemLabel", has_text=re.compile("^Run All Cells$")).click()
+        self.wait_idle(timeout_s)
+
+    def wait_idle(self, timeout_s: float) -> None:
+        """Wait until every code cell has run and the kernel is idle."""
+        self.page.wait_for_function(
+            """() => {
+                const cells = [...document.querySelectorAll(
+                    '.jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell')];
+                const prompts = cells.filter(c => c.querySelector('.cm-content').innerText.trim())
+                    .map(c => c.querySelector('.jp-InputPrompt').innerText);
+                return prompts.length && prompts.every(p => /\\[\\d+\\]/.test(p));
+            }""",
+            timeout=timeout_s * 1000,
+        )
+
+    def errors(self) -> list[str]:
+        """Tracebacks on the page."""
+        return self.notebook.locator(
+            ".jp-RenderedText[data-mime-type='application/vnd.jupyter.error']"
+        ).all_inner_texts()
+
+    def serious(self) -> list[str]:
+        """What axe finds serious or critical in the notebook, with the elements."""
+        found: dict[str, Any] = (
+            Axe()
+            .run(self.page, context=".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook")
+            .response
+        )
+        return [
+            f"{each['id']}: {node['html'][:200]}"
+            for each in found["violations"]
+            if each["impact"] in ("serious", "critical")
+            for node in each["nodes"]
+        ]
+
+    def forms(self) -> int:
+        """How many forms are on the page."""
+        return self.notebook.locator(FORM).count()
+
+    def use_form(self, number: int, timeout_s: float = 120) -> str:
+        """Run a form by Tab, Space and Enter alone; gives the words it ends with."""
+        keyboard = self.page.keyboard
+        for _ in range(400):
+            keyboard.press("Tab")
+            form, control = self.page.evaluate(FOCUS, FORM)
+            if form != number:
+                continue
+            if control == "checkbox" and not self._ticked():
+                keyboard.press("Space")
+            if control == "run":
+                keyboard.press("Enter")
+                break
+        else:
+            raise AssertionError(f"Tab does not reach the Run button of form {number}")
+        line = self.notebook.locator(FORM).nth(number).locator("p[role=status]").first
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            words = line.inner_text()
+            if words in ENDINGS:
+                return words
+            time.sleep(0.1)
+        raise AssertionError(f"form {number} still says {words!r}")
+
+    def _ticked(self) -> bool:
+        ticked: bool = self.page.evaluate("() => document.activeElement.checked")
+        return ticked
