@@ -31,13 +31,6 @@ QUIET = [
     "--no-first-run",
     "--disable-gpu",
 ]
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-gpu",
-]
 
 # A form is an output with a button that runs it and a line that says how far it is.
 FORM = ".jp-OutputArea-output:has(button.mod-primary):has(p[role=status])"
