@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
+from nestkit.configure.guests import also_right, let_in
 from nestkit.configure.journal import Journal
 from nestkit.configure.results import Outcome, describe
 from nestkit.configure.verifying import chains, current, verify
 from nestkit.errors import HostRefused, JournalError, NestkitError, NotFound, PlanError, StalePlan
-from nestkit.hosts.base import Host
+from nestkit.hosts.base import Host, Password
 from nestkit.plans import Json, Plan, Step
 from nestkit.planview import named, shown
 from nestkit.wording import plain
@@ -31,6 +32,7 @@ def apply(
     journal_dir: str | Path | None = None,
     progress: Progress | None = None,
     cancel: threading.Event | None = None,
+    guest_password: Password = None,
 ) -> Outcome:
     """Carry out a plan on the host it was made for.
 
@@ -46,6 +48,9 @@ def apply(
         Called with a sentence, the number of steps done, and their total.
     cancel
         Looked at between steps; once set, the outcome says it was cancelled.
+    guest_password
+        For a plan that works inside the guest; if left out: ``NESTKIT_GUEST_PASSWORD``, the
+        keyring, or a prompt on a terminal. It is written nowhere.
 
     Raises
     ------
@@ -68,7 +73,9 @@ def apply(
             remedy="connect to that host, or make a new plan for this one",
         )
     try:
-        _refuse_stale(plan, host, {c[0].id: (c[0], (c[0].before,)) for c in chains(plan)})
+        let_in(plan, host, guest_password)
+        first = {c[0].id: (c[0], (c[0].before, *also_right(c[0]))) for c in chains(plan)}
+        _refuse_stale(plan, host, first)
     except NestkitError as error:
         raise retold(error, f"{error.message}; nothing was changed", error.remedy) from error
     folder = Path(journal_dir) if journal_dir is not None else None
@@ -82,8 +89,11 @@ def resume(
     *,
     progress: Progress | None = None,
     cancel: threading.Event | None = None,
+    guest_password: Password = None,
 ) -> Outcome:
     """Finish an apply that was cut off, or that a rollback had begun to take back.
+
+    Takes what :func:`apply` takes.
 
     Raises
     ------
@@ -94,12 +104,14 @@ def resume(
     """
     with Journal.open(journal) as opened:
         refuse_foreign(opened, host)
+        let_in(opened.plan, host, guest_password)
         expected: dict[str, tuple[Step, tuple[Json, ...]]] = {}
         for chain in chains(opened.plan):
             step = next((s for s in chain if opened.status[s.id] != "done"), None)
             if step is not None:
                 sure = opened.status[step.id] in ("pending", "undone")
-                expected[step.id] = (step, (step.before,) if sure else (step.before, step.after))
+                others = also_right(step) if sure else (step.after,)
+                expected[step.id] = (step, (step.before, *others))
         _refuse_stale(opened.plan, host, expected)
         return _go_forward(opened, host, progress, cancel)
 
@@ -130,11 +142,15 @@ def settled(journal: Journal, host: Host, step: Step) -> Json:
     """The property's value once whatever a dead process may have begun has ended.
 
     Tasks are the host's to wait for. A guest asked to shut down leaves no task behind, so
-    after such a cut the power state is watched for a while.
+    after such a cut the power state is watched for a while; on a host that begins late what it
+    is told, every property.
     """
     now = current(journal.plan, host, step)
     status = journal.status[step.id]
-    if status == "intended" and step.op == "shutdown_guest":
+    begins_late = getattr(host, "begins_late", False)
+    if begins_late and status in ("intended", "undoing"):
+        aim = step.after if status == "intended" else step.before
+    elif status == "intended" and step.op == "shutdown_guest":
         aim = step.after
     elif status == "intended" and step.op == "create_vm" and step.id not in journal.tasks:
         aim = step.after  # asked for an instant before: the host may be about to begin
@@ -142,7 +158,8 @@ def settled(journal: Journal, host: Host, step: Step) -> Json:
         aim = step.before
     else:
         return now
-    until = time.monotonic() + (step.timeout_s if step.id in journal.tasks else SETTLE_S)
+    has_begun = step.id in journal.tasks and not begins_late
+    until = time.monotonic() + (step.timeout_s if has_begun else SETTLE_S)
     while now != aim and time.monotonic() < until:
         time.sleep(_POLL_S)
         now = current(journal.plan, host, step)

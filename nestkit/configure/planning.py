@@ -32,7 +32,10 @@ class Creator(Protocol):
         """The plan, whose first step is "create_vm". Reads the host as it needs."""
 
 
-PLANNERS: Final = {"esx": "nestkit.configure.planner_esx"}
+PLANNERS: Final = {
+    "esx": "nestkit.configure.planner_esx",
+    "hyperv": "nestkit.configure.planner_hyperv",
+}
 CREATORS: Final = {"esx": "nestkit.configure.planner_create_esx"}
 
 

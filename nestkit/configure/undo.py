@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +14,7 @@ from nestkit.configure.engine import (
     retold,
     settled,
 )
+from nestkit.configure.guests import let_in, why_left
 from nestkit.configure.journal import Journal
 from nestkit.configure.results import Left, RollbackResult, describe
 from nestkit.configure.verifying import chain_key, chains, current
@@ -25,12 +27,12 @@ from nestkit.errors import (
     NestkitError,
     TrustError,
 )
-from nestkit.hosts.base import Host
-from nestkit.plans import Step
+from nestkit.hosts.base import Host, Password
+from nestkit.plans import GUEST_PROPERTIES, Step
 from nestkit.planview import named, shown
 
 # what no further step can get past either
-_HOST_LOST: Final = (ConnectionFailed, CredentialsError, TrustError, JournalError)
+_LOST: Final = (ConnectionFailed, TrustError, JournalError)
 
 
 def rollback(
@@ -40,6 +42,7 @@ def rollback(
     hard_power_off: bool = False,
     progress: Progress | None = None,
     cancel: threading.Event | None = None,
+    guest_password: Password = None,
 ) -> RollbackResult:
     """Restore what the plan of a journal declares: power, nesting, CPU, memory, network.
 
@@ -60,6 +63,8 @@ def rollback(
         to shut down.
     progress, cancel
         As in :func:`nestkit.configure.apply`.
+    guest_password
+        To take back what was set inside the guest; without it that is left.
 
     Raises
     ------
@@ -70,6 +75,9 @@ def rollback(
     """
     with Journal.open(journal) as opened:
         refuse_foreign(opened, host)
+        if any(s.property in GUEST_PROPERTIES and s.reversible for s in opened.plan.steps):
+            with suppress(CredentialsError):  # what is inside the guest is left then, and said
+                let_in(opened.plan, host, guest_password)
         return _Rollback(opened, host, hard_power_off).run(progress, cancel)
 
 
@@ -98,13 +106,16 @@ class _Rollback:
             tell(f"undo: {describe(step)}", number, len(steps))
             try:
                 self._take_back(step)
-            except _HOST_LOST as error:
-                raise retold(
-                    error,
-                    f"undoing step {step.id} ({describe(step)}): {error.message}",
-                    f"{error.remedy}; then run `nestkit rollback URL {self.journal.path}` again",
-                ) from error
-            except NestkitError as error:  # this step cannot be taken back; others may
+            except NestkitError as error:
+                of_guest = step.property in GUEST_PROPERTIES and not isinstance(error, _LOST)
+                if isinstance(error, (*_LOST, CredentialsError)) and not of_guest:
+                    raise retold(
+                        error,
+                        f"undoing step {step.id} ({describe(step)}): {error.message}",
+                        f"{error.remedy}; then run `nestkit rollback URL {self.journal.path}` "
+                        "again",
+                    ) from error
+                # this step cannot be taken back; others may
                 self._leave(step, f"{error.message} → {error.remedy}")
         if not cancelled:
             tell("read everything again", len(steps), len(steps))
@@ -128,7 +139,9 @@ class _Rollback:
             self._leave(step, f"a later change of the same {step.property} is still there")
             return
         now = settled(self.journal, self.host, step)
-        if now == step.before:
+        if reason := why_left(self.journal, step, now):
+            self._leave(step, reason)
+        elif now == step.before:
             self.journal.append("undone", step.id, found=True)
             self.skipped.append(step.id)
         elif now != step.after:

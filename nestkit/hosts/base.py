@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
+from nestkit.credentials import Secret
 from nestkit.facts import HostFacts, Platform
 from nestkit.plans import Json, Step, Target
+
+Password = str | Secret | None
 
 
 @runtime_checkable
@@ -49,3 +52,17 @@ class Host(Protocol):
 
     def close(self) -> None:
         """End the session. Safe to call twice."""
+
+
+@runtime_checkable
+class GuestHost(Host, Protocol):
+    """A host that also works inside the guests of its VMs."""
+
+    def use_guest(self, user: str, password: Password = None) -> None:
+        """Enter guests as this user from now on.
+
+        Raises
+        ------
+        CredentialsError
+            No password was given, found, or asked for.
+        """

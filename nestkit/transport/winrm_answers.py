@@ -44,9 +44,9 @@ class Said:
 class ScriptRefused(HostRefused):
     """A script ended with an error; ``said`` holds the id and category for who knows more."""
 
-    def __init__(self, message: str, *, remedy: str, said: Said) -> None:
+    def __init__(self, message: str, *, remedy: str, said: Said | None = None) -> None:
         super().__init__(message, remedy=remedy)
-        self.said = said
+        self.said = said or Said(message)
 
 
 def read_answer(
