@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from nestkit.cli.terminal import INTERRUPTED, OUTPUT, Progress, say
+from nestkit.errors import NestkitError
 from nestkit.practice.options import KINDS
+
+if TYPE_CHECKING:
+    from nestkit.benchmark import Run
+    from nestkit.lab import Lab
+    from nestkit.runners import Runner
 
 
 @click.group()
@@ -150,8 +157,15 @@ def lab_clean() -> None:
 @click.option("--workload", "workloads", multiple=True, help="Only this one; may be repeated.")
 @click.option("--rounds", type=click.IntRange(2), help="Instead of the suite's number.")
 @click.option("--seed", type=int, help="Order of layers and workloads.")
+@click.option(
+    "--time-budget",
+    "time_budget_s",
+    type=click.FloatRange(0, min_open=True),
+    metavar="S",
+    help="Start nothing after so many seconds.",
+)
 @click.option("--save", type=OUTPUT, metavar="FILE",
-              help="Write the run here.")  # fmt: skip
+              help="Write the run here, too.")  # fmt: skip
 @click.option("--chart", type=OUTPUT, metavar="PNG",
               help="Draw the slowdown here.")  # fmt: skip
 def benchmark(
@@ -163,34 +177,61 @@ def benchmark(
     chart: Path | None,
     **options: Any,
 ) -> int:
-    """Measure what each layer costs."""
-    from nestkit import benchmark as bench
+    """Measure what each layer costs.
+
+    The run is kept where the explore page finds it, also when it was cut short by Ctrl-C.
+    """
     from nestkit import charts, runners
     from nestkit import lab as laboratory
 
     options["workloads"] = options["workloads"] or None
-    cut_short = None
-    try:
-        with Progress() as progress:
-            if layers == "lab://":
-                with laboratory.up(
-                    depth=depth, npt=not no_npt, wait=wait, progress=progress
-                ) as running:
-                    run = bench.run(running.layers, progress=progress, **options)
-                    run = bench.with_memory(run, running)
-            elif layers == "local://":
-                run = bench.run([runners.LocalRunner()], progress=progress, **options)
-            else:
-                raise click.UsageError("name lab:// or local://")
-    except bench.RunCutShort as error:
-        run, cut_short = error.partial, error
+    with Progress() as progress:
+        if layers == "lab://":
+            with laboratory.up(
+                depth=depth, npt=not no_npt, wait=wait, progress=progress
+            ) as running:
+                # kept while the lab is up: a second Ctrl-C may interrupt its end
+                run, kept, failed = _measured(running.layers, running, progress, options)
+        elif layers == "local://":
+            run, kept, failed = _measured([runners.LocalRunner()], None, progress, options)
+        else:
+            raise click.UsageError("name lab:// or local://")
+    say(run)
+    if kept:
+        say(f"kept as {kept}: explore.ipynb shows it", err=True)
     if save:
         run.save(save)
         say(f"saved as {save}", err=True)
-    if chart and not cut_short:
+    if chart and not failed:
         charts.slowdown(run).savefig(chart, dpi=150)
         say(f"drawn in {chart}", err=True)
-    say(run)
-    if cut_short:
-        raise cut_short
+    if failed:
+        raise failed
     return INTERRUPTED if run.status == "cancelled" else 0
+
+
+def _measured(
+    layers: Sequence[Runner], running: Lab | None, progress: Progress, options: dict[str, Any]
+) -> tuple[Run, Path | None, NestkitError | None]:
+    """A run, where it is kept for the explore page, and what went wrong on the way."""
+    from nestkit import benchmark as bench
+    from nestkit.course import keep_run
+
+    failed: NestkitError | None = None
+    try:
+        run = bench.run(layers, progress=progress, **options)
+    except bench.RunCutShort as error:
+        run, failed = error.partial, error
+    try:
+        # after Ctrl-C a layer may be in the middle of an answer
+        if running and run.status == "complete":
+            run = bench.with_memory(run, running)
+    except NestkitError as error:
+        failed = error
+    kept = None
+    try:
+        if run.counted:
+            kept = keep_run(run)
+    except NestkitError as error:
+        failed = failed or error
+    return run, kept, failed
