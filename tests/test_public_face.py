@@ -44,6 +44,8 @@ MAY_IMPORT = {
     "configure": BASE | {"hosts", "plans", "planview", "wording"},
     "scripts": BASE | {"plans", "wording"},
     "benchmark": BASE | {"runners"},
+    "report": BASE
+    | {"benchmark", "charts", "configure", "pictures", "plans", "planview", "preflight", "wording"},
     "charts": BASE | {"benchmark", "pictures", "runners"},
 }
 

@@ -9,7 +9,7 @@ import sys
 import click
 
 from nestkit import __version__
-from nestkit.cli import course_verbs, host_verbs, machine_verbs
+from nestkit.cli import course_verbs, host_verbs, machine_verbs, report_verbs
 from nestkit.cli.terminal import INTERRUPTED, NOT_DONE, drop_what_cannot_be_written, say
 from nestkit.errors import NestkitError
 
@@ -31,7 +31,8 @@ def cli() -> None:
 for _module, _names in (
     (host_verbs, ("preflight", "plan", "apply", "resume", "rollback")),
     (machine_verbs, ("practice", "lab", "benchmark")),
-    (course_verbs, ("course", "progress")),
+    (report_verbs, ("report",)),
+    (course_verbs, ("course", "progress", "reset", "class_")),
 ):
     for _name in _names:
         cli.add_command(getattr(_module, _name))
