@@ -15,6 +15,7 @@ import nestkit as nk
 from nestkit.benchmark import Run, Sample
 from nestkit.course import measure, ready
 from nestkit.course.checks import check
+from nestkit.course.runs import find_runs
 from nestkit.errors import CourseError
 from nestkit.runners.base import LayerFacts
 
@@ -198,6 +199,7 @@ def test_the_form_boots_measures_and_powers_off(monkeypatch: pytest.MonkeyPatch,
     assert form.state == "done", form.error
     layers = ("one", "two")
     assert seen == [("up", 1, True, False), (layers, "quick", False), layers, "down"]
+    assert run in find_runs().runs.values(), "the explore page finds what was measured"
 
 
 # -- nested paging --------------------------------------------------------------------------------

@@ -12,9 +12,9 @@ import pytest
 from fake_layers import FakeLayer, World, emulated_lab
 
 from nestkit import benchmark, charts
-from nestkit.benchmark import Run
+from nestkit.benchmark import Run, compare_machines
 from nestkit.course import editions, explore
-from nestkit.course.runs import compare_machines, find_runs, keep_run, part_of, safe_name
+from nestkit.course.runs import find_runs, keep_run, part_of, safe_name
 from nestkit.errors import CourseError
 
 CHOSEN = ("arithmetic", "exit", "disk-read")
@@ -286,6 +286,9 @@ def test_other_binaries_get_no_ratio(hardware: Run) -> None:
     frame = compare_machines(hardware, other).set_index(["workload", "layer"])
     assert frame.loc[("exit", "L1"), "verdict"] == "not comparable: other binaries"
     assert frame.loc[("exit", "L0"), "verdict"] == "no measurable difference"
+    unknown = replace(hardware, provenance={})
+    verdicts = set(compare_machines(unknown, unknown)["verdict"])
+    assert verdicts == {"not comparable: the hash of a binary is unknown"}
 
 
 def test_runs_with_nothing_in_common_give_an_empty_table(hardware: Run) -> None:

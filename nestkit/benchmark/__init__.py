@@ -5,6 +5,7 @@ number of rounds fixed beforehand, exact intervals, and flags where the machine 
 """
 
 from nestkit.benchmark.effects import Effect, find_effect
+from nestkit.benchmark.machines import compare_machines
 from nestkit.benchmark.memory import LayerMemory, memory_per_layer, with_memory
 from nestkit.benchmark.published import Published, published_figures
 from nestkit.benchmark.recordings import record, replay
@@ -28,6 +29,7 @@ __all__ = [
     "Suite",
     "Workload",
     "as_twins",
+    "compare_machines",
     "find_effect",
     "median_interval",
     "memory_per_layer",

@@ -21,7 +21,7 @@ _NAMES = {
     "check": "nestkit.course.checks",
     "environment": "nestkit.course.readiness",
     "environment_form": "nestkit.course.ready",
-    "compare_machines": "nestkit.course.runs",
+    "compare_machines": "nestkit.benchmark",
     "explorer": "nestkit.course.explore",
     "form_for": "nestkit.course.forms",
     "host_form": "nestkit.course.ready",
@@ -105,7 +105,7 @@ if TYPE_CHECKING:
         preflight_form,
         rollback_form,
     )
-    from nestkit.course.runs import compare_machines, keep_run
+    from nestkit.course.runs import keep_run
     from nestkit.pictures import Picture
 
 

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, Final
 import ipywidgets as w
 
 from nestkit import charts
-from nestkit.benchmark import Run
+from nestkit.benchmark import Run, compare_machines
 from nestkit.benchmark.published import published_figures
 from nestkit.course import markup
 from nestkit.course.outcome import problem_html
-from nestkit.course.runs import as_data, compare_machines, find_runs, part_of, safe_name
+from nestkit.course.runs import as_data, find_runs, part_of, safe_name
 from nestkit.errors import CourseError, NestkitError
 from nestkit.state import state_dir
 

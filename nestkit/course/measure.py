@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal
 
-from nestkit.errors import CourseError
+from nestkit.course.runs import keep_run
+from nestkit.errors import CourseError, NestkitError
 from nestkit.resources import data_path
 
 if TYPE_CHECKING:
@@ -62,7 +64,8 @@ def measure_lab(
 
     "replay" plays a recorded lab back: every word its tools said goes through the same parsers
     and rules again, in seconds. "this machine" boots ``depth`` virtual machines one inside the
-    other, measures each and powers them off, in minutes; it is short for
+    other, measures each and powers them off, in minutes, and keeps the run for the explore page;
+    for the rest it is short for
     ``with nk.lab.up(depth=depth, npt=nested_paging) as lab: nk.benchmark.run(lab.layers, suite)``.
 
     Raises
@@ -86,5 +89,18 @@ def measure_lab(
         path = _recorded(depth, nested_paging, ".replay.json.gz")
         return benchmark.replay(path, progress=progress, cancel=stop)
     with lab.up(depth=depth, npt=nested_paging, progress=progress, cancel=cancel) as running:
-        run = benchmark.run(running.layers, suite=suite, progress=progress, cancel=stop)
-        return benchmark.with_memory(run, running) if run.status == "complete" else run
+        try:
+            run = benchmark.run(running.layers, suite=suite, progress=progress, cancel=stop)
+        except benchmark.RunCutShort as error:
+            _kept(error.partial)
+            raise
+        return _kept(benchmark.with_memory(run, running) if run.status == "complete" else run)
+
+
+def _kept(run: Run) -> Run:
+    """The run, kept where the explore page finds it, or with a note that it is not."""
+    try:
+        keep_run(run)
+    except NestkitError as error:
+        return replace(run, notes=(*run.notes, f"not kept for the explore page: {error.message}"))
+    return run
