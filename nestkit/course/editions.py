@@ -104,6 +104,8 @@ def generate(source: Path, edition: str) -> Notebook:
         if tags & EDITIONS[edition].leaves_out:
             continue
         text = str(cell.source)
+        if edition == "instructor":
+            text = _for_instructors(text, tags)
         seen[text] += 1
         # an id of the text, not of the place: an edit elsewhere leaves it alone
         name = hashlib.sha256(f"{cell.cell_type}\0{text}\0{seen[text]}".encode()).hexdigest()[:12]
@@ -119,6 +121,20 @@ def generate(source: Path, edition: str) -> Notebook:
         "nestkit": {**read.metadata.get("nestkit", {}), "edition": edition},
     }
     return {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+
+
+def _for_instructors(text: str, tags: frozenset[str]) -> str:
+    """Notes set off from the lesson, and a word on what this edition is in place of another's."""
+    if text.startswith("> This is the **solution** edition"):
+        return (
+            "> This is the **instructor's** edition: the lesson with its solutions, their outputs, "
+            "and notes.\n> It is not meant for learners."
+        )
+    if "instructor" not in tags:
+        return text
+    return "\n".join(
+        f"> {line}".rstrip() for line in ["**For the instructor**", "", *text.split("\n")]
+    )
 
 
 def target(source: Path, edition: str) -> Path:

@@ -8,21 +8,19 @@ overwritten. Where nothing can be written the course goes on, and says that it k
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from filelock import FileLock, Timeout
 
-from nestkit.course import markup
-from nestkit.course.lessons import Lesson, lessons
+from nestkit.course.lessons import lessons
+from nestkit.course.summary import Summary
 from nestkit.errors import CourseError, NestkitError
 from nestkit.state import state_dir, write_private
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SCHEMA: Final = 1
 Status = Literal["passed", "not done yet", "not right"]
@@ -30,12 +28,14 @@ _LOCK_S: Final = 5.0
 
 
 @dataclass
-class _Record:
+class Record:
     """The file's content, and what had to be said about it."""
 
     items: dict[str, dict[str, Any]] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
     note: str = ""
+    # a random number and no name: a class can tell copies of one record from two learners
+    id: str = ""
 
 
 def path() -> Path:
@@ -43,8 +43,14 @@ def path() -> Path:
     return state_dir("course") / "progress.json"
 
 
-def _parse(text: str) -> _Record:
-    """Read the file's text; ValueError says what is wrong with it."""
+def parse(text: str) -> Record:
+    """Read a file's text.
+
+    Raises
+    ------
+    ValueError, RecursionError
+        It cannot be used; the message says why.
+    """
     data = json.loads(text)
     if not isinstance(data, dict) or not isinstance(data.get("schema"), int):
         raise ValueError("it does not hold a progress record")
@@ -52,26 +58,31 @@ def _parse(text: str) -> _Record:
         raise ValueError(f"it was written by a newer nestkit (schema {data['schema']})")
     items, settings = data.get("items"), data.get("settings", {})
     if not isinstance(items, dict) or not all(
-        isinstance(entry, dict) and entry.get("status") in get_args(Status)
+        isinstance(entry, dict)
+        and entry.get("status") in get_args(Status)
+        and isinstance(entry.get("tries", 0), int)
+        and isinstance(entry.get("at", ""), str)
         for entry in items.values()
     ):
         raise ValueError("its items are not whole")
     if not isinstance(settings, dict) or not all(isinstance(v, str) for v in settings.values()):
         raise ValueError("its settings are not whole")
-    return _Record(items, settings)
+    if not isinstance(data.get("id", ""), str):
+        raise ValueError("its id is not text")
+    return Record(items, settings, id=data.get("id", ""))
 
 
-def _load(file: Path) -> _Record:
+def _load(file: Path) -> Record:
     """Read the record. One that cannot be used is empty, and its note says why."""
     try:
-        return _parse(file.read_text(encoding="utf-8"))
+        return parse(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return _Record()
+        return Record()
     except UnicodeDecodeError:
         problem = "it is not UTF-8 text"
     except (ValueError, RecursionError) as error:
         problem = str(error)
-    return _Record(note=f"The progress file could not be used: {problem}.")
+    return Record(note=f"The progress file could not be used: {problem}.")
 
 
 def _put_aside(file: Path) -> str:
@@ -82,7 +93,18 @@ def _put_aside(file: Path) -> str:
     return aside.name
 
 
-def _update(change: Callable[[_Record], None]) -> str:
+def _text(record: Record) -> str:
+    data = {"schema": SCHEMA, "id": record.id, "items": record.items, "settings": record.settings}
+    return json.dumps(data, indent=1, ensure_ascii=True) + "\n"
+
+
+def _why(error: OSError | NestkitError) -> str:
+    if isinstance(error, NestkitError):
+        return error.message
+    return error.strerror or str(error)
+
+
+def _update(change: Callable[[Record], None]) -> str:
     """Change the record under its lock; the answer says what went wrong, "" if nothing."""
     try:
         file = path()
@@ -91,32 +113,30 @@ def _update(change: Callable[[_Record], None]) -> str:
             if record.note:  # only a change puts it aside, so that someone is told
                 record.note += f" It is kept as {_put_aside(file)}, and a new one was begun."
             change(record)
-            data = {"schema": SCHEMA, "items": record.items, "settings": record.settings}
-            write_private(file, json.dumps(data, indent=1, ensure_ascii=True) + "\n")
+            record.id = record.id or uuid.uuid4().hex
+            write_private(file, _text(record))
     except Timeout:
         return "Progress was not recorded: another notebook holds its file. Run the cell again."
     except (OSError, NestkitError) as error:
-        reason = getattr(error, "strerror", None) or getattr(error, "message", None) or str(error)
         return (
-            f"Progress is not recorded here: {reason}. The course works without it; "
+            f"Progress is not recorded here: {_why(error)}. The course works without it; "
             "set NESTKIT_STATE to a folder you can write to and it will be kept."
         )
     return record.note
 
 
-def _read() -> _Record:
+def _read() -> Record:
     """The record as it is now; a note where it cannot be read."""
     try:
         file = path()
         if not file.exists():
-            return _Record()
+            return Record()
         with FileLock(file.with_suffix(".lock"), timeout=_LOCK_S):
             return _load(file)
     except Timeout:
-        return _Record(note="Progress cannot be shown: another notebook holds its file.")
+        return Record(note="Progress cannot be shown: another notebook holds its file.")
     except (OSError, NestkitError) as error:
-        reason = getattr(error, "strerror", None) or getattr(error, "message", None) or str(error)
-        return _Record(note=f"Progress cannot be shown: {reason}.")
+        return Record(note=f"Progress cannot be shown: {_why(error)}.")
 
 
 def record(lesson: str, item: str, status: Status, *, answer: object = None) -> str:
@@ -141,7 +161,7 @@ def record(lesson: str, item: str, status: Status, *, answer: object = None) -> 
             f"{status!r} is not a status", remedy=f"use one of {', '.join(get_args(Status))}"
         )
 
-    def change(record: _Record) -> None:
+    def change(record: Record) -> None:
         old = record.items.get(f"{lesson}.{item}", {})
         kept = "passed" if old.get("status") == "passed" else status
         entry: dict[str, Any] = {
@@ -171,83 +191,45 @@ def setting(name: str, default: str = "") -> str:
 def set_setting(name: str, value: str) -> str:
     """Keep a choice; the answer is a note as in :func:`record`."""
 
-    def change(record: _Record) -> None:
+    def change(record: Record) -> None:
         record.settings[name] = value
 
     return _update(change)
 
 
-@dataclass(frozen=True)
-class Summary:
-    """All lessons, their items and what became of them; shows itself as a table."""
+def save(copy: Path) -> None:
+    """Write a copy of the record, such as to hand it in.
 
-    rows: tuple[tuple[Lesson, dict[str, str]], ...]  # item → status, in the lesson's order
-    note: str = ""
-
-    @property
-    def done(self) -> int:
-        """How many items are passed."""
-        return sum(state == "passed" for _, items in self.rows for state in items.values())
-
-    @property
-    def total(self) -> int:
-        """How many items there are."""
-        return sum(len(items) for _, items in self.rows)
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row an item: lesson, title, item, status."""
-        import pandas as pd
-
-        rows = [
-            (lesson.number, lesson.title, item, state)
-            for lesson, items in self.rows
-            for item, state in items.items()
-        ]
-        return pd.DataFrame(rows, columns=["lesson", "title", "item", "status"])
-
-    def to_json(self) -> dict[str, Any]:
-        """The same as JSON values."""
-        return {
-            "schema": SCHEMA,
-            "done": self.done,
-            "total": self.total,
-            "note": self.note,
-            "lessons": [
-                {"number": lesson.number, "title": lesson.title, "items": items}
-                for lesson, items in self.rows
-            ],
-        }
-
-    def _lines(self) -> list[tuple[str, str, str, str]]:
-        return [
-            (
-                f"{lesson.number} {lesson.title}",
-                f"{lesson.minutes} min",
-                f"{sum(s == 'passed' for s in items.values())} of {len(items)}",
-                ", ".join(item for item, state in items.items() if state != "passed") or "—",
-            )
-            for lesson, items in self.rows
-        ]
-
-    def __str__(self) -> str:
-        rows = [("lesson", "time", "done", "still open"), *self._lines()]
-        widths = [max(len(row[i]) for row in rows) for i in range(3)]
-        body = "\n".join(
-            "  ".join([*(row[i].ljust(widths[i]) for i in range(3)), row[3]]).rstrip()
-            for row in rows
+    Raises
+    ------
+    CourseError
+        If there is no record that can be used.
+    """
+    kept = _read()
+    if kept.note or not kept.items:
+        raise CourseError(
+            kept.note or "there is no progress to save yet",
+            remedy="do a lesson first" if not kept.note else "see that the record can be read",
         )
-        note = f"\n{self.note}" if self.note else ""
-        return f"{body}\n{self.done} of {self.total} done{note}"
+    # the settings stay: they hold the address of a host, which nobody else needs
+    write_private(copy, _text(replace(kept, settings={})))
 
-    __repr__ = __str__
 
-    def _repr_html_(self) -> str:
-        body = markup.table(
-            f"Your progress: {self.done} of {self.total} done",
-            ("Lesson", "Time", "Done", "Still open"),
-            self._lines(),
-        )
-        return body + (markup.notice("warn", "About this record", self.note) if self.note else "")
+def begin_anew() -> str:
+    """Keep the record under another name and begin a new one; what to tell the learner.
+
+    Settings, such as the host to practise on, are begun anew as well.
+    """
+    try:
+        file = path()
+        if not file.exists():
+            return "There was no record of progress yet."
+        with FileLock(file.with_suffix(".lock"), timeout=_LOCK_S):
+            return f"The record of progress is kept as {_put_aside(file)}; a new one begins."
+    except Timeout:
+        return "Progress was not begun anew: another notebook holds its file. Try once more."
+    except (OSError, NestkitError) as error:
+        return f"Progress was not begun anew: {_why(error)}."
 
 
 def summary() -> Summary:

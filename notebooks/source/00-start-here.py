@@ -29,6 +29,18 @@
 # > This is the **solution** edition: all cells are filled in and were run. To work yourself,
 # > open [the lesson](../00-start-here.ipynb).
 
+# %% [markdown] tags=["instructor"]
+# **Timing** (15 min): what the course is about 3 · how a lesson works 3 · check the machine 3 ·
+# choose the host 4 · quiz 2.
+#
+# **Before the class**: `make offline` on each machine, so that nothing is fetched while thirty
+# people wait; `nestkit practice reset` puts practice hosts back to their first state. With
+# `NESTKIT_CLASS=1` each learner gets a practice host whose faults differ from their neighbour's.
+# `docs/class.md` has the rest.
+#
+# **Common mistake**: running the check below the form *instead of* the form. Both work; say that
+# checks never change anything, and that running a cell twice is always safe.
+
 # %% [markdown]
 # ## What this course is about
 #
@@ -120,12 +132,18 @@ form.run()
 host = nk.connect(nk.course.address(), interactive=True)
 nk.course.check("00.host", host)
 
+# %% [markdown] tags=["instructor"]
+# **Expected**: both checks say “passed”. A machine without `/dev/kvm` is called *limited* or runs
+# the lab by emulation; that is no reason to stop. If somebody chose a real host by accident, run
+# the form once more with `practice://esx`.
+
 # %% [markdown]
 # **Practice is practice.** The practice host follows VMware's documents as closely as we could,
 # and it says “practice” wherever it shows itself. What works there is a good sign, and no proof
 # for your own hardware.
 #
-# Something went wrong on it? In a terminal, `nestkit practice reset` puts everything back.
+# Something went wrong on it? In a terminal, `nestkit reset` puts every practice host of yours back
+# to its first state; `nk.practice.reset()` is the same as a call. Your progress stays.
 
 # %% [markdown]
 # ## Your progress
