@@ -48,6 +48,8 @@ def shown(value: Json) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, dict):
+        if value.get("dynamic") is False:  # static memory has no bounds
+            value = {name: part for name, part in value.items() if part != 0 or part is False}
         return ", ".join(_part(name, part) for name, part in value.items())
     return json.dumps(value, ensure_ascii=False)
 

@@ -75,7 +75,7 @@ def draft(facts: HostFacts, vm: VmFacts, goal: NestedGoal, now: Values) -> Plan:
     must_stop = any(step.needs_off for step in changes)
     before = _stop(vm, goal, power) if must_stop else []
     starts = must_stop or power != "on"
-    after = [_start(target)] if goal.start and starts else []
+    after = [_start(target, "off" if must_stop else power)] if goal.start and starts else []
     inside = _inside(target, goal, now, runs=goal.start or not starts)
     steps = tuple(
         replace(step, id=f"{number}-{step.op if step.op != 'set_property' else step.property}")
@@ -101,7 +101,7 @@ def _power(target: Target, op: Op, why: str, before: str, consent: Consent = "")
         property="power",
         before=before,
         after="on" if op == "power_on" else "off",
-        reversible=op != "discard_saved_state",
+        reversible=op != "discard_saved_state" and (op, before) != ("power_on", "saved"),
         consent=consent,
         why=why,
         timeout_s=_PERIODS[op],
@@ -128,11 +128,11 @@ def _stop(vm: VmFacts, goal: NestedGoal, power: str) -> list[Step]:
     return [_power(target, "power_off", why, power, "hard_power_off")]
 
 
-def _start(target: Target) -> Step:
+def _start(target: Target, before: str) -> Step:
     why = (
         "only the start shows whether this host can run it: on AMD the setting alone proves little"
     )
-    return _power(target, "power_on", why, "off")
+    return _power(target, "power_on", why, before)
 
 
 def _inside(target: Target, goal: NestedGoal, now: Values, *, runs: bool) -> list[Step]:

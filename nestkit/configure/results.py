@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 def describe(step: Step) -> str:
     """One step as a sentence."""
-    power = step.op in POWER_OPS
-    return action(step) if power else f"{action(step)} to {shown(step.after)}"
+    says_all = step.op in POWER_OPS or step.op == "install_role"
+    return action(step) if says_all else f"{action(step)} to {shown(step.after)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ _POWER: Final = {
 def header(plan: Plan) -> list[str]:
     """What the text does, where, and what it has not been through."""
     return [
-        f'Prepares VM "{plan.vm.name}" (instance UUID {plan.vm.id}) to host a hypervisor.',
+        f'Prepares VM "{plan.vm.name}" ({_ids(plan)} {plan.vm.id}) to host a hypervisor.',
         f'Host: "{plan.host_name}" ({plan.host}).',
         "Made for a practice host: a model, no proof for a real one."
         if plan.is_practice
@@ -37,8 +37,14 @@ def header(plan: Plan) -> list[str]:
     ]
 
 
+def _ids(plan: Plan) -> str:
+    return "Id" if plan.platform == "hyperv" else "instance UUID"
+
+
 def describe(step: Step) -> str:
     """The step in words."""
+    if step.property == "memory" and "dynamic" in step.after:
+        return f"Set the memory, in MiB, and whether it is dynamic: {step.why}"
     what = _POWER.get(step.op) or {
         "nested_hv": "Expose hardware-assisted virtualization to the guest",
         "cpu": "Set the number of virtual CPUs",

@@ -34,6 +34,7 @@ checkpoint_type = enum(
 snapshot_type = enum(_NS + "SnapshotType", {"Standard": 0})
 stop_action = enum(_NS + "StopAction", {"TurnOff": 2, "Save": 3, "ShutDown": 4})
 start_action = enum(_NS + "StartAction", {"Nothing": 2, "StartIfRunning": 3, "Start": 4})
+operational = enum(_NS + "VMOperationalStatus", {"Ok": 2, "InService": 11})
 isolation = enum(_NS + "GuestIsolationType", {"Disabled": 0, "TrustedLaunch": 1})
 
 
@@ -135,6 +136,7 @@ VM = ViewType(
         "MemoryStatus": lambda v: "OK" if v.source.dynamic and v.source.assigned else "",
         "Uptime": _uptime,
         "Status": lambda v: "Operating normally",
+        "PrimaryOperationalStatus": lambda v: operational("InService" if v.source.busy else "Ok"),
         "Version": lambda v: v.source.version,
         "Generation": lambda v: v.source.generation,
         "Id": lambda v: v.source.id,
