@@ -53,14 +53,17 @@ def reset(also_progress: bool) -> None:
 
 @click.group("class")
 def class_() -> None:
-    """Teach the course: the instructor's edition, slides, the progress of all."""
+    """Teach: lessons with notes, slides, all progress."""
 
 
 @class_.command("prepare")
 @click.option("--lesson", default="", metavar="NN", help="Only this one.")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 def prepare(folder: Path, lesson: str) -> None:
-    """Write lessons with notes and outputs, and slides that need no network, into FOLDER."""
+    """Write lessons with notes, and slides, into FOLDER.
+
+    The slides need no network.
+    """
     from nestkit.course.teaching import prepare as write
 
     for path in write(folder, lesson=lesson):
@@ -73,7 +76,10 @@ def prepare(folder: Path, lesson: str) -> None:
 @click.argument("files", nargs=-1, required=True, metavar="FILE|FOLDER...",
                 type=click.Path(path_type=Path))  # fmt: skip
 def class_progress(files: tuple[Path, ...], as_json: bool, save: Path | None) -> None:
-    """Show one table of all learners, from files made with `nestkit progress --save`."""
+    """Show one table of all learners.
+
+    The files are those that learners made with `nestkit progress --save`.
+    """
     from nestkit.course.classroom import gather
     from nestkit.course.runs import as_data
 
