@@ -29,6 +29,7 @@ class Unknown:
 Fact = Union[T, Unknown]  # noqa: UP007  (an alias that takes a parameter, on Python 3.11)
 
 NOT_READ = Unknown("not read on this platform")
+NOT_IN_FLEET = Unknown("read for one named VM only")  # devices, where all VMs are read at once
 
 Power = Literal["on", "off", "suspended"]
 Platform = Literal["esx", "hyperv", "local"]
@@ -81,10 +82,12 @@ class VmNicFacts:
     network_id: Fact[str] = NOT_READ  # the platform's own id of that network
     switch: Fact[str] = NOT_READ
     switch_kind: Fact[Literal["standard", "distributed"]] = NOT_READ
+    switch_version: Fact[str] = NOT_READ  # of a distributed switch: "8.0.0"
     promiscuous: Fact[bool] = NOT_READ
     forged_transmits: Fact[bool] = NOT_READ
     mac_changes: Fact[bool] = NOT_READ
     mac_learning: Fact[bool] = NOT_READ
+    mac_learning_offered: Fact[bool] = NOT_READ  # the switch has it, from version 6.6 on
     mac_spoofing: Fact[bool] = NOT_READ  # Hyper-V
     inner_nat: Fact[bool] = NOT_READ  # Hyper-V: the guest behind this NIC translates for its VMs
 
@@ -112,6 +115,8 @@ class VmFacts:
     snapshot_count: Fact[int] = NOT_READ
     has_saved_state: Fact[bool] = NOT_READ
     is_template: Fact[bool] = NOT_READ
+    vapp: Fact[str] = NOT_READ  # name or id of the vApp it is in; "" for none
+    connection: Fact[str] = NOT_READ  # vSphere: "connected", "disconnected", "orphaned", …
     fault_tolerance: Fact[bool] = NOT_READ
     passthrough_devices: Fact[tuple[str, ...]] = NOT_READ
     disks: Fact[tuple[DiskFacts, ...]] = NOT_READ
@@ -142,10 +147,12 @@ class HostFacts:
     offer_nested_virt: Fact[bool] = NOT_READ  # Windows: False if BCD says offernestedvirt No
     azure_security_type: Fact[str] = NOT_READ  # "" where the host is not an Azure VM
     hypervisor_present: Fact[bool] = NOT_READ  # this host itself runs under or as a hypervisor
+    hyperv_role: Fact[bool] = NOT_READ  # Windows: the Hyper-V role and its cmdlets are there
     is_vm: Fact[bool] = NOT_READ
     machine: Fact[str] = NOT_READ  # maker and model, by DMI
     firmware: Fact[str] = NOT_READ  # "efi" or "bios"
     maintenance_mode: Fact[bool] = NOT_READ
+    connection: Fact[str] = NOT_READ  # vSphere: "connected", "disconnected", "notResponding"
     lab_accelerator: Fact[str] = NOT_READ  # local: "kvm" or "tcg"
     lab_reason: Fact[str] = NOT_READ  # local: why that one, or why no lab can run here
     vms: tuple[VmFacts, ...] = ()

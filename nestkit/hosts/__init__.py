@@ -10,6 +10,7 @@ from nestkit.errors import AddressError, CredentialsError
 from nestkit.hosts.base import Host
 
 _OPTIONS = frozenset({"pin", "insecure"})
+_USERS = {"esx": "root", "hyperv": "Administrator"}
 
 
 def connect(
@@ -20,8 +21,8 @@ def connect(
     Parameters
     ----------
     url
-        ``esx://root@esxi01.lab``, ``practice://esx`` or ``local://``; see
-        :mod:`nestkit.addresses`.
+        ``esx://root@esxi01.lab``, ``hyperv://Administrator@hv01.lab``, ``practice://esx`` or
+        ``local://``; see :mod:`nestkit.addresses`.
     password
         If left out: ``NESTKIT_PASSWORD``, the keyring, or a prompt on a terminal. A practice
         host needs none.
@@ -50,17 +51,17 @@ def connect(
 def _practice(address: Address) -> Host:
     from nestkit import practice
 
-    if address.host != "esx":
+    if address.host not in ("esx", "hyperv"):
         raise _not_yet(f"practice://{address.host}")
     joined = practice.join(address.host, address.options)
     return _real(parse(joined.url), Secret(joined.password, "the practice host"), False)
 
 
 def _real(address: Address, secret: Secret | None, interactive: bool | None) -> Host:
-    if address.scheme != "esx":
+    if address.scheme not in ("esx", "hyperv"):
         raise _not_yet(f"{address.scheme}://")
     unknown = sorted(set(address.options) - _OPTIONS)
-    if unknown:
+    if unknown and address.scheme != "hyperv":  # which reads its own
         raise AddressError(
             f"{address.scheme}:// has no option {unknown[0]!r}",
             remedy="use ?pin=sha256:… or ?insecure=1, or leave it out",
@@ -68,16 +69,25 @@ def _real(address: Address, secret: Secret | None, interactive: bool | None) -> 
     if not address.user:
         raise CredentialsError(
             f"{address} names no user",
-            remedy=f"write it like {replace(address, user='root')}",
+            remedy=f"write it like {replace(address, user=_USERS[address.scheme])}",
         )
+    bare = str(replace(address, options={}))
+
+    def find_secret() -> Secret:
+        return find(bare, secret, interactive=interactive)
+
+    if address.scheme == "hyperv":
+        from nestkit.hosts.hyperv import HyperVHost
+
+        return HyperVHost.connect(address, find_secret)
     from nestkit.hosts.esx import EsxHost
 
-    bare = str(replace(address, options={}))
-    return EsxHost.connect(address, lambda: find(bare, secret, interactive=interactive))
+    return EsxHost.connect(address, find_secret)
 
 
 def _not_yet(scheme: str) -> AddressError:
     return AddressError(
         f"this version of nestkit cannot connect to {scheme} yet",
-        remedy="use esx:// for a single ESXi host, practice://esx to practise, or local://",
+        remedy="use esx:// or hyperv:// for a single host, practice://esx or practice://hyperv to "
+        "practise, or local://",
     )

@@ -15,7 +15,7 @@ from nestkit.facts import CpuFacts, DiskFacts, Fact, HostFacts, HostNicFacts, Un
 _VENDORS: Final = {"GenuineIntel": "intel", "AuthenticAMD": "amd", "HygonGenuine": "hygon"}
 _NOT_X86: Final = Unknown("this is not an x86 processor")
 # what hypervisors write into DMI; a physical machine of Microsoft is a Surface, so pairs matter
-_VIRTUAL_MACHINES: Final = (
+VIRTUAL_MACHINES: Final = (
     "vmware", "virtualbox", "qemu", "kvm", "bochs", "xen", "parallels", "openstack", "bhyve",
     "microsoft corporation virtual machine", "google compute engine", "amazon ec2",
 )  # fmt: skip
@@ -154,7 +154,7 @@ def _is_vm(root: Path, flags: frozenset[str], machine: Fact[str]) -> Fact[bool]:
     if "hypervisor" in flags:
         return True
     if not isinstance(machine, Unknown) and any(
-        name in machine.lower() for name in _VIRTUAL_MACHINES
+        name in machine.lower() for name in VIRTUAL_MACHINES
     ):
         return True
     if (root / "proc/device-tree/hypervisor").exists():

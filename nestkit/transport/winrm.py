@@ -4,7 +4,7 @@ pywinrm speaks the protocol; whom to trust, how long to wait, what is cleaned up
 as success are decided here and in the modules beside it. The interface is the few methods of
 :class:`WinRm`, so that another library could stand behind it.
 
-A script begins with ``param($Parameters)`` and returns one value, best a hashtable; what it
+A script begins with ``param($given)`` and returns one value, best a hashtable; what it
 throws becomes an error here. ``_run.ps1`` wraps it: strict preferences, UTF-8, the document.
 """
 
@@ -108,7 +108,8 @@ class WinRm:
         script
             Its name, such as ``read``: a file of ``nestkit/hosts/powershell`` without ``.ps1``.
         parameters
-            What its ``param($Parameters)`` gets; travels as JSON by standard input.
+            What its ``param($given)`` gets; travels as JSON by standard input. A
+            :class:`~nestkit.credentials.Secret` in it is revealed on its way out, and nowhere else.
         deadline_s
             Seconds after which it is stopped on the host.
         repeatable
@@ -129,15 +130,8 @@ class WinRm:
         """
         token = secrets.token_hex(8)
         begin, end = f"nestkit-begin-{token}", f"nestkit-end-{token}"
-        document = {
-            "script": powershell_script(script),
-            "parameters": parameters,
-            "begin": begin,
-            "end": end,
-        }
-        out, err, code = self._run(
-            script, json.dumps(document).encode("ascii"), deadline_s, repeatable, on_start
-        )
+        payload = functools.partial(_payload, script, parameters, begin, end)
+        out, err, code = self._run(script, payload, deadline_s, repeatable, on_start)
         data, failure = read_answer(script, out, err, code, begin, end)
         if failure is not None:
             raise failure
@@ -153,7 +147,7 @@ class WinRm:
     def _run(
         self,
         name: str,
-        data: bytes,
+        payload: Callable[[], bytes],
         deadline_s: float,
         repeatable: bool,
         on_start: Callable[[str], None] | None,
@@ -172,7 +166,7 @@ class WinRm:
                     self._shell.execute,
                     name,
                     f"{_COMMAND} -EncodedCommand {launcher}",
-                    data,
+                    payload,
                     deadline,
                     deadline_s,
                     on_start,
@@ -206,6 +200,22 @@ class WinRm:
             f"{failure.message}; another shell cannot be had: {reason.message}",
             remedy=reason.remedy,
         )
+
+
+def _payload(script: str, parameters: Json, begin: str, end: str) -> bytes:
+    document = {
+        "script": powershell_script(script),
+        "parameters": parameters,
+        "begin": begin,
+        "end": end,
+    }
+    return json.dumps(document, default=_reveal).encode("ascii")
+
+
+def _reveal(value: object) -> str:
+    if isinstance(value, Secret):
+        return value.reveal()
+    raise TypeError(f"{type(value).__name__} is no JSON value")
 
 
 def _uncertain(failure: NestkitError) -> NestkitError:

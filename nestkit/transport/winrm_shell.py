@@ -83,7 +83,7 @@ class RemoteShell:
         self,
         name: str,
         line: str,
-        data: bytes,
+        payload: Callable[[], bytes],
         deadline: float,
         deadline_s: float,
         on_start: Callable[[str], None] | None = None,
@@ -99,7 +99,7 @@ class RemoteShell:
         self.is_input_complete = False
         command = protocol.run_command(shell, line, console_mode_stdin=False)
         try:
-            self._feed(command, data)
+            self._feed(command, payload())
             if on_start is not None:
                 on_start(str(command))
             return self._collect(name, command, deadline, deadline_s)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from nestkit.practice.hyperv.arguments import cmdlet, texts
+from nestkit.practice.hyperv.cim_guests import VIRTUALIZATION, guests
 from nestkit.practice.hyperv.model import GIB, Computer
 from nestkit.practice.hyperv.objects import record
 from nestkit.practice.hyperv.values import Invocation, PsError, Value
@@ -55,6 +56,10 @@ def _product(pc: Computer) -> list[Row]:
 
 def _bios(pc: Computer) -> list[Row]:
     return [{"Manufacturer": pc.manufacturer, "SerialNumber": "PRACTICE", "Version": "1.0"}]
+
+
+def _enclosure(pc: Computer) -> list[Row]:
+    return [{"Manufacturer": pc.manufacturer, "SMBIOSAssetTag": "", "ChassisTypes": [23]}]
 
 
 def _processors(pc: Computer) -> list[Row]:
@@ -188,23 +193,27 @@ def _msft_disks(pc: Computer) -> list[Row]:
     return rows
 
 
-_CLASSES: Final[dict[tuple[str, str], tuple[str, Callable[[Computer], list[Row]]]]] = {
+_Rows = Callable[[Computer], list[Row]]
+_NAMESPACES: Final[dict[str, dict[str, _Rows]]] = {
+    "root/cimv2": {
+        "Win32_ComputerSystem": _computer_system,
+        "Win32_ComputerSystemProduct": _product,
+        "Win32_BIOS": _bios,
+        "Win32_SystemEnclosure": _enclosure,
+        "Win32_Processor": _processors,
+        "Win32_OperatingSystem": _operating_system,
+        "Win32_DiskDrive": _disks,
+        "Win32_LogicalDisk": _logical_disks,
+        "Win32_NetworkAdapter": _adapters,
+        "Win32_PhysicalMemory": _memory,
+    },
+    VIRTUALIZATION: {"Msvm_KvpExchangeComponent": guests},
+    "root/microsoft/windows/deviceguard": {"Win32_DeviceGuard": _device_guard},
+    "root/microsoft/windows/storage": {"MSFT_PhysicalDisk": _msft_disks},
+}
+_CLASSES: Final = {
     (namespace, name.lower()): (name, rows)
-    for namespace, classes in {
-        "root/cimv2": {
-            "Win32_ComputerSystem": _computer_system,
-            "Win32_ComputerSystemProduct": _product,
-            "Win32_BIOS": _bios,
-            "Win32_Processor": _processors,
-            "Win32_OperatingSystem": _operating_system,
-            "Win32_DiskDrive": _disks,
-            "Win32_LogicalDisk": _logical_disks,
-            "Win32_NetworkAdapter": _adapters,
-            "Win32_PhysicalMemory": _memory,
-        },
-        "root/microsoft/windows/deviceguard": {"Win32_DeviceGuard": _device_guard},
-        "root/microsoft/windows/storage": {"MSFT_PhysicalDisk": _msft_disks},
-    }.items()
+    for namespace, classes in _NAMESPACES.items()
     for name, rows in classes.items()
 }
 
@@ -222,6 +231,14 @@ def get_cim(session: Session, inv: Invocation) -> list[Value]:
             category="MetadataError",
             target=f"{namespace}:{wanted}",
         )
+    if namespace.lower() == VIRTUALIZATION:
+        if not session.computer.has_role:
+            raise PsError(
+                "Invalid namespace", error_id=f"HRESULT 0x8004100e,{_COMMAND}",
+                category="MetadataError", target=namespace,
+            )  # fmt: skip
+        if not session.may_manage:
+            return []  # the provider shows what the user may see: nothing
     name, rows = entry
     keep = {text.lower() for text in texts(inv, "Property")}
     found = []
