@@ -27,7 +27,8 @@ from nestkit.facts import Unknown
 from nestkit.hosts import esx_ops
 from nestkit.plans import NestedGoal, Step, Target
 from nestkit.resources import data_path
-from nestkit.transport.vim import _signed_in, load
+from nestkit.transport.vim import load
+from nestkit.transport.vim_rows import signed_in
 
 HOSTILE = {
     "nested-esxi-01": "'; Stop-VM *; '",
@@ -393,7 +394,7 @@ def test_an_ended_session_that_shows_only_as_missing_properties_is_noticed(esx):
         return query.RetrieveResult(objects=[content])
 
     answers = [page(vim.fault.NotAuthenticated()), page(vim.fault.NoPermission())]
-    found = esx._session.call(lambda: _signed_in(answers.pop(0)), "reading")
+    found = esx._session.call(lambda: signed_in(answers.pop(0)), "reading")
     assert not answers  # the first answer led to a new login and a second call
     assert found.objects[0].missingSet[0].path == "name"
 

@@ -10,7 +10,7 @@ from nestkit.errors import AddressError, CredentialsError
 from nestkit.hosts.base import Host
 
 _OPTIONS = frozenset({"pin", "insecure"})
-_USERS = {"esx": "root", "hyperv": "Administrator"}
+_USERS = {"esx": "root", "vpx": "administrator@vsphere.local", "hyperv": "Administrator"}
 
 
 def connect(
@@ -51,15 +51,11 @@ def connect(
 def _practice(address: Address) -> Host:
     from nestkit import practice
 
-    if address.host not in ("esx", "hyperv"):
-        raise _not_yet(f"practice://{address.host}")
     joined = practice.join(address.host, address.options)
     return _real(parse(joined.url), Secret(joined.password, "the practice host"), False)
 
 
 def _real(address: Address, secret: Secret | None, interactive: bool | None) -> Host:
-    if address.scheme not in ("esx", "hyperv"):
-        raise _not_yet(f"{address.scheme}://")
     unknown = sorted(set(address.options) - _OPTIONS)
     if unknown and address.scheme != "hyperv":  # which reads its own
         raise AddressError(
@@ -80,14 +76,10 @@ def _real(address: Address, secret: Secret | None, interactive: bool | None) -> 
         from nestkit.hosts.hyperv import HyperVHost
 
         return HyperVHost.connect(address, find_secret)
+    if address.scheme == "vpx":
+        from nestkit.hosts.vpx import VpxHost
+
+        return VpxHost.connect(address, find_secret)
     from nestkit.hosts.esx import EsxHost
 
     return EsxHost.connect(address, find_secret)
-
-
-def _not_yet(scheme: str) -> AddressError:
-    return AddressError(
-        f"this version of nestkit cannot connect to {scheme} yet",
-        remedy="use esx:// or hyperv:// for a single host, practice://esx or practice://hyperv to "
-        "practise, or local://",
-    )

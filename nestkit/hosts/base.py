@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from nestkit.credentials import Secret
-from nestkit.facts import HostFacts, Platform
+from nestkit.facts import HostFacts, Platform, VmFacts
 from nestkit.plans import Json, Step, Target
 
 Password = str | Secret | None
@@ -66,3 +67,31 @@ class GuestHost(Host, Protocol):
         CredentialsError
             No password was given, found, or asked for.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A VM that could not be read, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FleetPage:
+    """Some VMs of a fleet; ``hosts`` has for each the index of its host in the fleet's."""
+
+    vms: list[VmFacts]
+    hosts: list[int]
+    unread: list[Unread]
+
+
+class Fleet(Protocol):
+    """All VMs of a vCenter or host, in bulk. A host that has it gives it by ``fleet()``."""
+
+    name: str
+    notes: tuple[str, ...]
+    hosts: list[HostFacts]
+
+    def pages(self) -> Generator[FleetPage, None, None]:
+        """The VMs as they are read; an error may come between two pages."""

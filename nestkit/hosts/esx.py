@@ -21,27 +21,34 @@ from nestkit.hosts.esx_facts import (
     is_practice,
     vm_facts,
 )
+from nestkit.hosts.esx_fleet import FleetReader
 from nestkit.hosts.esx_nics import Networks
 from nestkit.plans import Json, Step, Target
 from nestkit.transport.vim import Row, VimSession, load, open_session
 
-_NAME_PATHS: Final = ("name", "config.instanceUuid", "runtime.powerState")
+NAME_PATHS: Final = ("name", "config.instanceUuid", "runtime.powerState")
 
 
 class EsxHost:
     """A connected ESXi host. Made by :func:`nestkit.connect`."""
 
     platform: Final = "esx"
+    api_type = "HostAgent"  # what the service calls itself
+    other = "a vCenter has the scheme vpx://"
+    many_hosts = False
 
     def __init__(self, session: VimSession) -> None:
         self._session = session
         self._closed = False
         self._refs: dict[str, Any] = {}  # instance UUID → VM
-        (row,) = session.retrieve_all(
+        self._identity, self._is_practice = self._identify()
+
+    def _identify(self) -> tuple[str, bool]:
+        (row,) = self._session.retrieve_all(
             load().vim.HostSystem, ("hardware.systemInfo", "config.product")
         )
-        self._identity, self._is_practice = identity_of(row), is_practice(row)
         self._ref = row.ref
+        return identity_of(row), is_practice(row)
 
     @classmethod
     def connect(cls, address: Address, secret: Callable[[], Secret]) -> Self:
@@ -50,15 +57,16 @@ class EsxHost:
         Raises
         ------
         NestkitError
-            See :func:`nestkit.transport.vim.open_session`; also when it is a vCenter.
+            See :func:`nestkit.transport.vim.open_session`; also when it is the other kind.
         """
         session = open_session(address, secret)
         try:
             kind = session.content.about.apiType
-            if kind != "HostAgent":
+            if kind != cls.api_type:
                 raise ConnectionFailed(
-                    f"{address.host} is no ESXi host: its API is of the type {kind}",
-                    remedy="a vCenter has the scheme vpx://; give the address of one ESXi host",
+                    f"{address.host} is not what {address.scheme}:// means: its API is of the "
+                    f"type {kind}",
+                    remedy=cls.other,
                 )
             return cls(session)
         except BaseException:
@@ -76,7 +84,7 @@ class EsxHost:
         return self._is_practice
 
     def __repr__(self) -> str:
-        return f"<EsxHost {self._session.address}>"
+        return f"<{type(self).__name__} {self._session.address}>"
 
     def __enter__(self) -> Self:
         return self
@@ -98,11 +106,17 @@ class EsxHost:
         if vm is None:
             rows = self._session.retrieve_all(vim.VirtualMachine, VM_PATHS)
         else:
-            names = self._session.retrieve_all(vim.VirtualMachine, _NAME_PATHS)
+            names = self._session.retrieve_all(vim.VirtualMachine, NAME_PATHS)
             rows = self._session.retrieve(vim.VirtualMachine, VM_PATHS, [pick(names, vm).ref])
         for row in rows:
             self._remember(row)
         return host_facts(host, tuple(vm_facts(row, networks) for row in rows))
+
+    def fleet(self) -> FleetReader:
+        """All VMs in bulk; for :func:`nestkit.preflight.fleet`."""
+        reader = FleetReader(self._session)
+        reader.open(vcenter=self.many_hosts)
+        return reader
 
     def current(self, target: Target, property: str) -> Json:  # noqa: A002  (pinned name)
         """The property's value now, once tasks in flight on the target have ended."""

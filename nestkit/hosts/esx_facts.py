@@ -31,6 +31,7 @@ HOST_PATHS: Final = (
     "config.network.proxySwitch",
     "summary.quickStats.overallMemoryUsage",
     "runtime.inMaintenanceMode",
+    "runtime.connectionState",
     "configManager.networkSystem",
 )
 VM_PATHS: Final = (
@@ -49,6 +50,8 @@ VM_PATHS: Final = (
     "guest.guestFullName",
     "guest.toolsRunningStatus",
     "guest.toolsVersionStatus2",
+    "parentVApp",
+    "runtime.connectionState",
     "runtime.powerState",
     "runtime.faultToleranceState",
     "snapshot",
@@ -96,6 +99,7 @@ def host_facts(row: Row, vms: tuple[VmFacts, ...]) -> HostFacts:
         nested_hv_supported=row.fact("capability.nestedHVSupported"),
         is_vm=known(system, lambda s: "vmware" in f"{s.vendor} {s.model}".lower()),
         maintenance_mode=row.fact("runtime.inMaintenanceMode"),
+        connection=known(row.fact("runtime.connectionState"), str),
         vms=vms,
     )
 
@@ -134,10 +138,10 @@ def vm_facts(row: Row, networks: Networks) -> VmFacts:
             row.fact("config.memoryAllocation.reservation"), lambda mib: mib / 1024
         ),
         nested_hv=row.fact("config.nestedHVEnabled"),
-        hardware_version=known(row.fact("config.version"), _hardware),
+        hardware_version=known(row.fact("config.version"), hardware_version),
         guest_id=row.fact("config.guestId"),
         guest_os=_guest_os(row),
-        tools=_tools(row),
+        tools=tools_of(row),
         firmware=row.fact("config.firmware"),
         legacy_nesting_keys=known(
             extra, lambda options: tuple(o.key for o in options if o.key in _LEGACY_KEYS)
@@ -145,6 +149,8 @@ def vm_facts(row: Row, networks: Networks) -> VmFacts:
         snapshot_count=_snapshots(row),
         has_saved_state=known(row.fact("runtime.powerState"), lambda s: str(s) == "suspended"),
         is_template=row.fact("config.template"),
+        vapp=known(row.get("parentVApp", None), lambda vapp: vapp._moId if vapp else ""),
+        connection=known(row.fact("runtime.connectionState"), str),
         fault_tolerance=known(
             row.fact("runtime.faultToleranceState"), lambda state: state != "notConfigured"
         ),
@@ -154,7 +160,8 @@ def vm_facts(row: Row, networks: Networks) -> VmFacts:
     )
 
 
-def _hardware(version: str) -> Fact[int]:
+def hardware_version(version: str) -> Fact[int]:
+    """20 for vmx-20."""
     number = str(version).removeprefix("vmx-")
     return int(number) if number.isdigit() else Unknown(f"the host calls it {version!r}")
 
@@ -166,7 +173,8 @@ def _guest_os(row: Row) -> Fact[str]:
     return str(name) if name else Unknown("no VMware Tools report it")
 
 
-def _tools(row: Row) -> Fact[Literal["running", "not running", "not installed"]]:
+def tools_of(row: Row) -> Fact[Literal["running", "not running", "not installed"]]:
+    """Whether VMware Tools can be asked for something."""
     version, running = row.fact("guest.toolsVersionStatus2"), row.fact("guest.toolsRunningStatus")
     if running == "guestToolsRunning":
         return "running"

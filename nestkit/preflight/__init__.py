@@ -1,60 +1,39 @@
 """Can this host nest? Facts held against rules, as a report.
 
-Evaluation is pure: the same facts give the same findings, in the same order.
+>>> nk.preflight.check(host, vm="nested-esxi-01")  # one VM, in full
+>>> nk.preflight.fleet(host)  # all VMs of a vCenter or host, in bulk
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final
 
 from nestkit.errors import PlanError
-from nestkit.facts import HostFacts, Platform, Unknown
+from nestkit.facts import HostFacts, Platform
 from nestkit.hosts.base import Host
-from nestkit.requirements import HARDWARE, Rule, Strength, rules
-from nestkit.requirements.judging import Subject
+from nestkit.preflight.findings import COLUMNS, Finding, Level, evaluate
+from nestkit.preflight.fleet import fleet
+from nestkit.preflight.fleet_report import FleetReport
+from nestkit.requirements import HARDWARE, Rule, rules
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA: Final = 1
-Level = Literal["pass", "note", "warn", "fail", "unknown"]
-_FAILED: Final[dict[Strength, Level]] = {"required": "fail", "recommended": "warn", "note": "note"}
-_STRENGTHS: Final = get_args(Strength)  # the strongest first
-_COLUMNS: Final = (
-    "id", "strength", "level", "subject", "measured", "required",
-    "measured_value", "required_value", "unit", "why", "remedy", "source",
-)  # fmt: skip
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """What one rule says of one subject.
-
-    ``measured`` and ``required`` are words, ``measured_value`` and ``required_value`` JSON
-    values in ``unit``; ``measured_value`` is None when the level is unknown. ``remedy`` is empty
-    when there is nothing to do.
-    """
-
-    id: str
-    strength: Strength
-    level: Level
-    subject: str
-    measured: str
-    required: str
-    measured_value: Any
-    required_value: Any
-    unit: str
-    why: str
-    remedy: str
-    source: str
-    title: str
-
-    def to_json(self) -> dict[str, Any]:
-        """The pinned fields, as JSON values."""
-        return {name: getattr(self, name) for name in _COLUMNS}
+__all__ = [
+    "SCHEMA",
+    "Finding",
+    "FleetReport",
+    "Level",
+    "Report",
+    "check",
+    "dumps",
+    "evaluate",
+    "fleet",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -104,7 +83,7 @@ class Report:
         """One row a finding, the columns of :meth:`to_json`."""
         import pandas as pd
 
-        return pd.DataFrame([finding.to_json() for finding in self.findings], columns=_COLUMNS)
+        return pd.DataFrame([finding.to_json() for finding in self.findings], columns=COLUMNS)
 
     def __str__(self) -> str:
         from nestkit.preflight.reporting import as_text
@@ -136,7 +115,7 @@ def check(host: Host, vm: str | None = None, *, as_platform: Platform | None = N
     NotFound, Ambiguous
         If ``vm`` names no VM, or several.
     PlanError
-        If ``as_platform`` does not fit the host.
+        If ``as_platform`` does not fit the host, or ``vm`` is left out for a vCenter.
     """
     facts = host.read(vm)
     if vm is None:
@@ -164,72 +143,6 @@ def _applicable(facts: HostFacts, as_platform: Platform | None) -> tuple[Rule, .
     return tuple(
         rule for rule in rules(as_platform) if rule.subject == "host" and rule.component in HARDWARE
     )
-
-
-def evaluate(facts: HostFacts, rules: Iterable[Rule]) -> tuple[Finding, ...]:
-    """Hold facts against rules: the host first, then each VM followed by its NICs. Pure."""
-    rules = tuple(rules)
-    return tuple(finding for subject in _subjects(facts) for finding in _judge(subject, rules))
-
-
-def _subjects(facts: HostFacts) -> Iterator[Subject]:
-    yield Subject(facts)
-    for vm in facts.vms:
-        yield Subject(facts, vm)
-        if not isinstance(vm.nics, Unknown):
-            yield from (Subject(facts, vm, nic) for nic in vm.nics)
-
-
-def _judge(subject: Subject, rules: tuple[Rule, ...]) -> Iterator[Finding]:
-    unmet: dict[str, Strength] = {}
-    for rule in rules:
-        if rule.subject != subject.kind:
-            continue
-        stronger = unmet.get(rule.fact, rule.strength)
-        if _STRENGTHS.index(stronger) < _STRENGTHS.index(rule.strength):
-            continue  # below the minimum: that it is below the recommendation too says nothing
-        finding = _finding(rule, subject)
-        if finding is None:
-            continue
-        if finding.level in ("fail", "warn"):
-            unmet.setdefault(rule.fact, rule.strength)
-        yield finding
-
-
-def _finding(rule: Rule, subject: Subject) -> Finding | None:
-    verdict = rule.judge(subject)
-    if verdict.passed is None:
-        return None
-    level: Level
-    value: Any = verdict.measured
-    if isinstance(verdict.passed, Unknown):
-        level, measured, value = "unknown", str(verdict.passed), None
-    else:
-        level = "pass" if verdict.passed else _FAILED[rule.strength]
-        measured = verdict.text or rule.render(value)
-    return Finding(
-        id=rule.id,
-        strength=rule.strength,
-        level=level,
-        subject=subject.label,
-        measured=measured,
-        required=rule.required,
-        measured_value=value,
-        required_value=rule.value,
-        unit=rule.unit,
-        why=rule.why,
-        remedy=_remedy(rule, level),
-        source=rule.source,
-        title=rule.title,
-    )
-
-
-def _remedy(rule: Rule, level: Level) -> str:
-    if level == "pass":
-        return ""
-    if level == "unknown":
-        return f"Look for yourself. Where it is not met: {rule.remedy}"
-    return rule.remedy
 
 
 def dumps(report: Report) -> str:

@@ -71,7 +71,7 @@ def _by_subject(findings: tuple[Finding, ...]) -> dict[str, list[Finding]]:
     return found
 
 
-def _chip(level: Level) -> str:
+def chip(level: Level) -> str:
     """Sign and word on a ground of its own: readable on a light page and on a dark one."""
     return (
         f'<span style="background:{_COLOURS[level]};color:#fff;border-radius:3px;'
@@ -87,7 +87,7 @@ _LINE: Final = "border-top:1px solid rgba(128,128,128,.4)"
 def _row(finding: Finding) -> str:
     return (
         f'<tr style="{_LINE}">'
-        f'<td style="{_CELL}">{_chip(finding.level)}</td>'
+        f'<td style="{_CELL}">{chip(finding.level)}</td>'
         f'<th scope="row" style="{_CELL}">{escape(finding.title)}'
         f'<div style="font-weight:400">{escape(plain(finding.subject))}</div></th>'
         f'<td style="{_CELL}">{escape(plain(finding.measured))}</td>'
@@ -106,16 +106,18 @@ def _met(subject: str, findings: list[Finding]) -> str:
         f"{escape(finding.title)}: {escape(plain(finding.measured))}" for finding in findings
     )
     return (
-        f'<tr style="{_LINE}"><td style="{_CELL}">{_chip("pass")}</td>'
+        f'<tr style="{_LINE}"><td style="{_CELL}">{chip("pass")}</td>'
         f'<th scope="row" style="{_CELL}">{escape(plain(subject))}</th>'
         f'<td style="{_CELL}">{items}</td></tr>'
     )
 
 
-def _table(caption: str, heads: tuple[str, ...], rows: list[str]) -> str:
+def table(caption: str, heads: tuple[str, ...], rows: list[str], *, name: str = "") -> str:
+    """A table with a caption and column headings, of rows that are HTML already."""
     cells = "".join(f'<th scope="col" style="{_CELL}">{head}</th>' for head in heads)
+    named = f' id="{name}"' if name else ""
     return (
-        '<table style="border-collapse:collapse;table-layout:auto;width:100%">'
+        f'<table{named} style="border-collapse:collapse;table-layout:auto;width:100%">'
         f'<caption style="text-align:left;font-weight:600;color:inherit">{caption}</caption>'
         f"<thead><tr>{cells}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
     )
@@ -135,9 +137,9 @@ def as_html(report: Report) -> str:
     if todo:
         heads = ("Result", "Requirement", "Found", "Needed", "What to do")
         caption = "What to look at, the worst first"
-        parts.append(_table(caption, heads, [_row(finding) for finding in todo]))
+        parts.append(table(caption, heads, [_row(finding) for finding in todo]))
     if passed:
         rows = [_met(subject, found) for subject, found in _by_subject(passed).items()]
-        table = _table("Requirements that are met", ("Result", "Of", "Found"), rows)
-        parts.append(f"<details><summary>{len(passed)} passed</summary>{table}</details>")
+        met = table("Requirements that are met", ("Result", "Of", "Found"), rows)
+        parts.append(f"<details><summary>{len(passed)} passed</summary>{met}</details>")
     return f'<div style="max-width:72em">{"".join(parts)}</div>'

@@ -207,6 +207,20 @@ def vcpu_limit(subject: Subject, fact: Any, value: Any) -> Verdict:
     return Verdict(not _OLD_WINDOWS.search(guest), fact, f"{fact} in {guest}")
 
 
+def guest_is_windows(subject: Subject, fact: Any, value: Any) -> Verdict:
+    """What runs in the VM: Windows of at least that version. A VM that is off tells nothing."""
+    if subject.vm is None or subject.vm.power != "on":
+        return NOT_APPLICABLE
+    if isinstance(fact, Unknown):
+        return Verdict(fact)
+    version = re.search(r"\(([\d.]+)\)$", fact)
+    if not fact.lower().startswith("windows"):
+        return Verdict(False, fact)
+    if version is None:
+        return Verdict(Unknown(f"{fact}, of a version that it does not tell"))
+    return Verdict(_version_at_least(version[1], value), fact)
+
+
 def fits_free_memory(subject: Subject, fact: Any, value: Any) -> Verdict:
     """A VM that is off must fit into what is free now; one that runs fits already."""
     if subject.vm is None or subject.vm.power == "on":
@@ -270,7 +284,22 @@ CHECKS: Final[Mapping[str, Check]] = {
     for check in (
         or_nested_support, or_running_hypervisor, nesting_exposed, all_memory_reserved,
         promiscuous_or_learning, spoofing_or_nat, by_vendor_at_least, by_vendor_version,
-        vcpu_limit, fits_free_memory, large_disk_bus, some_true, blank_or_one_of,
+        vcpu_limit, guest_is_windows, fits_free_memory, large_disk_bus, some_true, blank_or_one_of,
         lab_runs, can_shut_down,
     )
 }  # fmt: skip
+#: what a check reads beside the rule's own fact, for whoever remembers verdicts by what was read
+READS: Final[Mapping[str, tuple[str, ...]]] = {
+    "or_nested_support": ("host.nested_hv_supported",),
+    "or_running_hypervisor": ("host.hypervisor_present", "host.is_vm"),
+    "nesting_exposed": ("vm.hardware_version", "vm.legacy_nesting_keys"),
+    "all_memory_reserved": ("vm.memory_gib",),
+    "promiscuous_or_learning": ("nic.switch_kind", "nic.mac_learning"),
+    "spoofing_or_nat": ("nic.inner_nat",),
+    "by_vendor_at_least": ("host.cpu",),
+    "by_vendor_version": ("host.cpu",),
+    "vcpu_limit": ("vm.guest_os",),
+    "fits_free_memory": ("vm.power", "host.free_memory_gib"),
+    "can_shut_down": ("vm.power",),
+    "lab_runs": ("host.lab_reason",),
+}

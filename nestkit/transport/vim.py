@@ -11,8 +11,7 @@ import importlib
 import re
 import time
 import xml.parsers.expat
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from http.client import HTTPException
 from typing import Any, Final, TypeVar
 
@@ -28,38 +27,20 @@ from nestkit.errors import (
     SessionExpired,
     TrustError,
 )
-from nestkit.facts import Unknown
 from nestkit.transport.tls import Trust, TrustedConnection, establish
 from nestkit.transport.vim_errors import dropped, translate
+from nestkit.transport.vim_rows import Row, row_of, short_name, signed_in
 from nestkit.transport.vim_version import negotiate
 
 REQUEST_TIMEOUT_S: Final = 60.0
 PAGE: Final = 500
+__all__ = ["Row", "VimSession", "load", "open_session"]
 T = TypeVar("T")
 
 
 def load(module: str = "pyVmomi") -> Any:
     """pyVmomi, imported when first needed; untyped, for its stubs know but a part of it."""
     return importlib.import_module(module)
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """The properties of one managed object."""
-
-    ref: Any
-    values: dict[str, Any] = field(default_factory=dict)
-    missing: dict[str, Unknown] = field(default_factory=dict)
-
-    def fact(self, path: str) -> Any:
-        """The value, or an Unknown that says why there is none."""
-        if path in self.missing:
-            return self.missing[path]
-        return self.values.get(path, Unknown(f"the host does not report {path}"))
-
-    def get(self, path: str, default: Any) -> Any:
-        """The value, or the default where the host left an optional property out."""
-        return self.missing.get(path, self.values.get(path, default))
 
 
 class VimSession:
@@ -174,19 +155,38 @@ class VimSession:
             objectSet=[query.ObjectSpec(obj=item) for item in objects],
             propSet=[query.PropertySpec(type=kind, all=False, pathSet=list(paths))],
         )
-        return self._pages(spec, kind.__name__)
+        return [row for page in self._pages(spec, kind.__name__) for row in page]
 
     def retrieve_all(self, kind: Any, paths: Iterable[str]) -> list[Row]:
         """Leaf properties of every object of a kind in the inventory, in one call, paged."""
-        try:
-            return self._list(kind, list(paths))
-        except (HostRefused, NotFound):
-            # when a session ends on the way, its view and the page that came next go with it
-            return self._list(kind, list(paths))
+        return [row for page in self.stream(kind, paths) for row in page]
 
-    def _list(self, kind: Any, paths: list[str]) -> list[Row]:
+    def stream(self, kind: Any, paths: Iterable[str]) -> Iterator[list[Row]]:
+        """As :meth:`retrieve_all`, page by page as they come, each object once.
+
+        Raises
+        ------
+        NestkitError
+            Between two pages as well: what came before is good.
+        """
+        paths = list(paths)
+        seen: set[str] = set()
+        for last in (False, True):
+            try:
+                for page in self._list(kind, paths):
+                    fresh = [row for row in page if row.ref._moId not in seen]
+                    seen.update(row.ref._moId for row in fresh)
+                    yield fresh
+            except (HostRefused, NotFound):
+                # when a session ends on the way, its view and the next page go with it
+                if last:
+                    raise
+            else:
+                return
+
+    def _list(self, kind: Any, paths: list[str]) -> Iterator[list[Row]]:
         vim, query = load().vim, load().vmodl.query.PropertyCollector
-        doing = f"listing every {_short(kind.__name__)}"
+        doing = f"listing every {short_name(kind.__name__)}"
         view = self.call(
             lambda: self.content.viewManager.CreateContainerView(
                 self.content.rootFolder, [kind], True
@@ -201,26 +201,24 @@ class VimSession:
                 objectSet=[query.ObjectSpec(obj=view, skip=True, selectSet=[follow])],
                 propSet=[query.PropertySpec(type=kind, all=False, pathSet=paths)],
             )
-            return self._pages(spec, kind.__name__)
+            yield from self._pages(spec, kind.__name__)
         finally:
             self._attempt(view.DestroyView, doing, write=False)  # the session's end does it too
 
-    def _pages(self, spec: Any, kind: str) -> list[Row]:
+    def _pages(self, spec: Any, kind: str) -> Iterator[list[Row]]:
         collector = self.content.propertyCollector
         options = load().vmodl.query.PropertyCollector.RetrieveOptions(maxObjects=PAGE)
-        doing = f"reading properties of {_short(kind)}"
-        page = self.call(lambda: _signed_in(collector.RetrievePropertiesEx([spec], options)), doing)
-        rows: list[Row] = []
+        doing = f"reading properties of {short_name(kind)}"
+        page = self.call(lambda: signed_in(collector.RetrievePropertiesEx([spec], options)), doing)
         while page is not None:
-            rows += [_row(item) for item in page.objects]
             token = page.token
+            yield [row_of(item) for item in page.objects]
             if not token:
                 break
             page = self.call(
-                lambda token=token: _signed_in(collector.ContinueRetrievePropertiesEx(token)),  # type: ignore[misc]
+                lambda token=token: signed_in(collector.ContinueRetrievePropertiesEx(token)),  # type: ignore[misc]
                 doing,
             )
-        return rows
 
     def wait(self, task: Any, deadline_s: float, doing: str) -> None:
         """Return when the task has succeeded.
@@ -273,30 +271,6 @@ def open_session(address: Address, secret: Callable[[], Secret]) -> VimSession:
     return VimSession(address, trust, secret(), version)
 
 
-def _short(name: str) -> str:
-    return name.rpartition(".")[2]
-
-
 def _sendable(text: str) -> bool:
     """Whether XML 1.0 can carry the text."""
     return not re.search("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", text)
-
-
-def _signed_in(page: Any) -> Any:
-    """The page, unless it shows that the session has ended: reading is allowed to anybody."""
-    for item in page.objects if page is not None else ():
-        for entry in item.missingSet or ():
-            if _short(type(entry.fault.fault).__name__) == "NotAuthenticated":
-                raise entry.fault.fault
-    return page
-
-
-def _row(item: Any) -> Row:
-    values = {prop.name: prop.val for prop in item.propSet}
-    missing = {}
-    for entry in item.missingSet or []:
-        fault = entry.fault.fault
-        name = _short(type(fault).__name__)
-        reason = "the user may not read it" if name == "NoPermission" else f"the host says {name}"
-        missing[entry.path] = Unknown(reason)
-    return Row(item.obj, values, missing)
