@@ -84,3 +84,13 @@ def test_both_locks_agree() -> None:
         for lock in LOCKS
     ]
     assert pins[0].items() <= pins[1].items()
+
+
+def test_binder_installs_the_lock_file_and_runs_what_is_executable() -> None:
+    binder = ROOT / "binder"
+    assert (binder / "requirements.txt").read_text().strip() == "-r ../requirements.lock"
+    version = (binder / "runtime.txt").read_text().strip().removeprefix("python-")
+    assert tuple(map(int, version.split("."))) >= (3, 11)
+    for script in ("postBuild", "start"):
+        assert (binder / script).read_text().startswith("#!/bin/bash\n")
+        assert (binder / script).stat().st_mode & 0o111, f"{script} is not executable"
