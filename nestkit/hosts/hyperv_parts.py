@@ -48,4 +48,4 @@ def because(error: Mapping[str, Any]) -> Unknown:
     said = tidy(str(error["message"]))
     if error["category"] in _DENIED or head in _DENIED_IDS:
         return Unknown(f"the user is no member of Hyper-V Administrators: {said}")
-    return Unknown(f"{error['command'] or 'the host'} failed: {said}")
+    return Unknown(f"{error['command']} failed: {said}" if error["command"] else said)

@@ -299,6 +299,7 @@ READS: Final[Mapping[str, tuple[str, ...]]] = {
     "by_vendor_at_least": ("host.cpu",),
     "by_vendor_version": ("host.cpu",),
     "vcpu_limit": ("vm.guest_os",),
+    "guest_is_windows": ("vm.power",),
     "fits_free_memory": ("vm.power", "host.free_memory_gib"),
     "can_shut_down": ("vm.power",),
     "lab_runs": ("host.lab_reason",),
