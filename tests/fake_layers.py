@@ -18,7 +18,7 @@ NATIVE_NS = {
     "arithmetic": 750_000.0, "system-call": 220.0, "exit": 130.0, "first-touch": 500.0,
     "second-touch": 4.0, "memory-latency": 90.0, "memory-bandwidth": 1e5, "wake-up": 2_000.0,
     "wake-up-across": 9_000.0, "disk-read": 100_000.0, "disk-read-32": 5_000.0,
-    "disk-write": 120_000.0, "disk-write-32": 6_000.0,
+    "disk-write": 120_000.0, "disk-write-32": 6_000.0, "network": 5.0,
 }  # fmt: skip
 PROBES = {
     ("exit",): "exit", ("syscall",): "system-call", ("memory",): "memory-latency",
@@ -50,6 +50,7 @@ class World:
         self.now = 1000.0
         self.random = random.Random(seed)
         self.noise = noise
+        self.servers: dict[str, FakeLayer] = {}  # that wait for one client, by their link
 
     def jitter(self) -> float:
         return self.random.lognormvariate(0.0, self.noise)
@@ -70,6 +71,7 @@ class FakeLayer:
     cpu_count: int = 1
     cpus_used: str = ""  # pinned to so many
     disk: str = "/dev/vdb"
+    link: str = ""  # to the layer outside, where there is one
     paths: Mapping[str, str] = field(default_factory=dict)
     hashes: Mapping[str, str] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
@@ -152,6 +154,21 @@ class FakeLayer:
                     "runtime": round(seconds * 1000) or 1}  # fmt: skip
             job = {"error": 0, side: done, "usr_cpu": 1.5, "sys_cpu": 6.0}
             return 0, json.dumps({"jobs": [job]}), ""
+        if name == "nestkit-serve":
+            self.world.servers[f"{self.link} of {self.layer}"] = self
+            return 0, "", ""
+        if name == "nestkit-link":
+            server = self.world.servers.pop(argv[1], None)
+            if server is None:
+                return 1, '{"error": "unable to connect to server: Connection refused"}', ""
+            ns = server._time("network")
+            seconds = float(argv[argv.index("-t") + 1]) * server.short
+            self._pass(seconds + float(argv[argv.index("-O") + 1]))
+            received = {"bytes": round(seconds * 1e9 / ns / 8) or 1, "seconds": seconds,
+                        "bits_per_second": 1e9 / ns}  # fmt: skip
+            cpu = {"host_total": 3.0, "remote_total": 42.0}
+            end = {"sum_received": received, "cpu_utilization_percent": cpu}
+            return 0, json.dumps({"end": end}), ""
         return 127, "", f"{name}: not found\n"
 
     def _time(self, workload: str) -> float:
@@ -175,6 +192,11 @@ class FakeLayer:
             kernel="6.1.0",
             extra={
                 **{k: v for k, v in (("disk", self.disk), ("cpus_used", self.cpus_used)) if v},
+                **(
+                    {"path:link": f"{self.link} of {self.layer}"}
+                    if self.depth and self.link
+                    else {}
+                ),
                 **self.paths,
             },
         )

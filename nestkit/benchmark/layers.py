@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Final
@@ -25,6 +26,7 @@ class MeasuredLayer:
     hashes: dict[str, str] = field(default_factory=dict)  # of the programs it has
     operations: dict[str, int] = field(default_factory=dict)  # that fill a sample, by workload
     env_id: str = ""
+    outside: MeasuredLayer | None = None  # the layer just outside, where it is measured too
 
     @property
     def name(self) -> str:
@@ -45,10 +47,14 @@ class MeasuredLayer:
 
     def lacks(self, workload: Workload) -> list[str]:
         """What the workload needs and this layer does not have, in words."""
-        lacking = [need for need in workload.needs if not self.facts.extra.get(need)]
+        lacking = [
+            need.removeprefix("path:") for need in workload.needs if not self.facts.extra.get(need)
+        ]
         if workload.program not in self.hashes:
             lacking.append(workload.program)
         texts = [f"{self.name} has no {thing}" for thing in lacking]
+        if workload.serve and self.outside and workload.program not in self.outside.hashes:
+            texts.append(f"{self.outside.name} has no {workload.program}")
         if self.cpus < workload.needs_cpus:
             texts.append(f"{self.name} has {self.cpus} CPU, not {workload.needs_cpus}")
         return texts
@@ -62,18 +68,26 @@ class MeasuredLayer:
             If it fails, or says something else than expected.
         """
         argv = workload.argv(Effort(facts=self.facts, sample_s=seconds, operations=operations))
+        tool = f"{workload.program} in {self.name}"
+        measuring = self
+        if workload.serve:
+            self._run(workload.serve, f"the server of {tool}", seconds)
+            measuring = self.outside or self
+        said = measuring._run(argv, tool, seconds)
+        try:
+            return workload.parse(said)
+        except RunError as error:
+            raise RunError(f"{tool}: {error.message}", remedy=error.remedy) from error
+
+    def _run(self, argv: Sequence[str], what: str, seconds: float) -> str:
         result = self.runner.run(argv, timeout=self.timeout + seconds)
-        where = f"{workload.program} in {self.name}"
         if result.rc != 0:
             raise RunError(
-                f"{where} ended with status {result.rc}: "
+                f"{what} ended with status {result.rc}: "
                 f"{shorten(result.stderr or result.stdout)!r}",
-                remedy=f"run it by hand in that layer: {' '.join(argv)}",
+                remedy=f"run it by hand in {self.name}: {' '.join(argv)}",
             )
-        try:
-            return workload.parse(result.stdout)
-        except RunError as error:
-            raise RunError(f"{where}: {error.message}", remedy=error.remedy) from error
+        return result.stdout
 
     def calibrate(self, workload: Workload, seconds: float) -> int:
         """How many operations take that long, from a run long enough to scale from."""

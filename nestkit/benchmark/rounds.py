@@ -111,6 +111,9 @@ class _Session:
             )
         self.layers.sort(key=lambda layer: layer.facts.depth)
         self.base = self.layers[0]
+        by_depth = {layer.facts.depth: layer for layer in self.layers}
+        for layer in self.layers:
+            layer.outside = by_depth.get(layer.facts.depth - 1)
         self.plan = plan
         self.control = control
         self.active = list(plan.workloads)
@@ -156,7 +159,11 @@ class _Session:
             layer.env_id = env_id(layer.facts, layer.hashes)
         self.provenance["tools"] = {layer.name: layer.hashes for layer in self.layers}
         for workload in self.plan.workloads:
-            if lacking := [text for layer in self.layers for text in layer.lacks(workload)]:
+            taking = self.taking(workload)
+            lacking = [text for layer in taking for text in layer.lacks(workload)]
+            if not taking:
+                lacking = ["there is no layer with another just outside it"]
+            if lacking:
                 note = f"{workload.name} was not measured: {', '.join(lacking)}"
                 if self.plan.insist:
                     raise RunError(note, remedy=_INSTALL)
@@ -174,7 +181,7 @@ class _Session:
         seconds = self.plan.sample_s
         self.canary_operations = self.base.calibrate(CANARY, CANARY_S)
         for workload in self.active:
-            for layer in self.layers:
+            for layer in self.taking(workload):
                 self.control.check()
                 self.tell(f"warm-up: {workload.title} in {layer.name}")
                 count = layer.calibrate(workload, seconds) if workload.first_operations else 0
@@ -191,21 +198,23 @@ class _Session:
             canary = self.base.execute(CANARY, self.canary_operations, CANARY_S)
             canary_ns = canary.elapsed_s * 1e9 / canary.operations
             for workload in order.sample(self.active, len(self.active)):
-                for layer in order.sample(self.layers, len(self.layers)):
+                taking = self.taking(workload)
+                for layer in order.sample(taking, len(taking)):
                     self.control.check()
                     self.tell(f"round {number}: {workload.title} in {layer.name}")
                     self.sample(number, workload, layer, canary_ns)
 
     def finish(self, status: Status) -> Run:
         self.tell("done" if status == "complete" else status)
-        odd = {
-            (workload.name, layer): reason
-            for workload in self.active
-            for layer, reason in not_comparable(
-                workload.program,
-                {la.name: la.hashes.get(workload.program, "") for la in self.layers},
-            ).items()
-        }
+        odd = {}
+        for workload in self.active:
+            hashes = {la.name: la.hashes.get(workload.program, "") for la in self.layers}
+            reasons = not_comparable(workload.program, hashes)
+            for layer in self.taking(workload):
+                ends = (layer, layer.outside) if workload.serve else (layer,)
+                for end in ends:
+                    if end and end.name in reasons:
+                        odd[workload.name, layer.name] = reasons[end.name]
         run = Run(
             run_id=self.run_id,
             origin=getattr(self.base.runner, "origin", "measured"),
@@ -223,6 +232,11 @@ class _Session:
             share = f"{len(run.flagged)} of {len(run.counted)} samples are flagged"
             run = replace(run, notes=(*run.notes, f"this machine is too noisy: {share}"))
         return run
+
+    def taking(self, workload: Workload) -> list[MeasuredLayer]:
+        """The layers that a workload is measured in."""
+        chosen = {facts.layer for facts in workload.measured_in(la.facts for la in self.layers)}
+        return [layer for layer in self.layers if layer.name in chosen]
 
     # ------------------------------------------------------------------ one sample
 
@@ -269,7 +283,7 @@ class _Session:
 
     @property
     def total(self) -> int:
-        return (self.plan.rounds + 1) * len(self.active) * len(self.layers)
+        return (self.plan.rounds + 1) * sum(len(self.taking(w)) for w in self.active)
 
     def eta_s(self) -> float:
         """Seconds left: by each sample's own cost where it was taken, by a guess where not."""
@@ -277,7 +291,7 @@ class _Session:
         a_round = CANARY_S + sum(
             self.cost_s.get((w.name, layer.name), guess * (1 + layer.facts.depth))
             for w in self.active
-            for layer in self.layers
+            for layer in self.taking(w)
         )
         left = 1 - len(self.samples) / max(1, self.total)
         return left * (self.plan.rounds + 1) * a_round

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
+from math import ceil
 from typing import Final
 
 from nestkit.benchmark.parsers import (
     Reading,
     parse_fio_read,
     parse_fio_write,
+    parse_iperf3,
     parse_probe,
     parse_sysbench_cpu,
     parse_sysbench_memory,
@@ -34,6 +37,9 @@ class Workload:
 
     ``first_operations`` above zero: the tool is told how many operations to do, and the count
     that fills a sample is found in the warm-up.
+
+    ``serve`` set: measured between a layer and the one just outside it. ``serve`` is run in the
+    layer, returns at once and leaves a server; ``argv`` is run in the layer outside.
     """
 
     name: str
@@ -49,6 +55,13 @@ class Workload:
     needs: tuple[str, ...] = ()  # keys of the layer's extra facts
     needs_cpus: int = 1
     is_disk: bool = False  # its figures may come from a cache: judged with suspicion
+    serve: tuple[str, ...] = ()
+
+    def measured_in(self, layers: Iterable[LayerFacts]) -> list[LayerFacts]:
+        """Those of some layers that it is measured in: all, or those with another just outside."""
+        found = list(layers)
+        depths = {layer.depth for layer in found}
+        return [layer for layer in found if not self.serve or layer.depth - 1 in depths]
 
 
 def _arithmetic(effort: Effort) -> tuple[str, ...]:
@@ -92,6 +105,15 @@ def _disk(mode: str, depth: int) -> Callable[[Effort], tuple[str, ...]]:
     return argv
 
 
+def _network(effort: Effort) -> tuple[str, ...]:
+    # iperf3 takes whole seconds only; the first, in which the connection finds its pace, is left
+    # out. One congestion control everywhere: the machine's own choice may be another than Linux's
+    seconds = max(1, ceil(effort.sample_s))
+    client = ("iperf3", "-c", "127.0.0.1", "-p", "{port}", "-C", "reno", "-i", "0", "-J")
+    link = ("nestkit-link", effort.facts.extra["path:link"], str(IPERF_PORT))
+    return (*link, *client, "-O", "1", "-t", str(seconds))
+
+
 def _nanoseconds(name: str, title: str, metric: str, why: str, *what: str) -> Workload:
     """A workload of the lab's own probe."""
     return Workload(
@@ -125,6 +147,7 @@ def _disk_workload(mode: str, depth: int, why: str) -> Workload:
     )
 
 
+IPERF_PORT: Final = 5201  # in the guest, which nothing but its link reaches
 _REQUEST: Final = "a kick and an interrupt for each request, each an exit in every layer"
 _QUEUE: Final = "32 requests at once share their kicks and interrupts: fewer exits for each"
 _ALL: Final = (
@@ -206,6 +229,21 @@ _ALL: Final = (
     _disk_workload("randread", 32, _QUEUE),
     _disk_workload("randwrite", 1, _REQUEST),
     _disk_workload("randwrite", 32, _QUEUE),
+    Workload(
+        name="network",
+        title="Network, from the layer outside",
+        metric="bits received per second",
+        unit="bit/s",
+        direction="higher",
+        why="a kick or an interrupt for each few frames, each an exit in every layer; through "
+        "virtio-net, the hypervisor's process and a user-mode network stack (libslirp) in the "
+        "layer outside: the same path at each layer, without offloads",
+        program="iperf3",
+        argv=_network,
+        parse=partial(parse_iperf3, cpu_of="remote"),
+        needs=("path:link",),
+        serve=("nestkit-serve", str(IPERF_PORT), "iperf3", "-s", "-1", "-p", str(IPERF_PORT)),
+    ),
 )
 WORKLOADS: Final = {workload.name: workload for workload in _ALL}
 
@@ -220,7 +258,9 @@ class Suite:
     workloads: tuple[str, ...]
 
 
-QUICK: Final = ("arithmetic", "system-call", "exit", "first-touch", "wake-up", "disk-read")
+QUICK: Final = (
+    "arithmetic", "system-call", "exit", "first-touch", "wake-up", "disk-read", "network"
+)  # fmt: skip
 SUITES: Final = {
     suite.name: suite
     for suite in (

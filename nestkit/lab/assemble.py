@@ -12,14 +12,14 @@ from typing import Final
 from nestkit.errors import LabError
 from nestkit.lab.cpio import Archive
 from nestkit.lab.elf import closure, library_index
-from nestkit.lab.kernel import BOOT_MODULES, KVM_MODULES, Modules, find_kernel
+from nestkit.lab.kernel import BOOT_MODULES, KVM_MODULES, NET_MODULES, Modules, find_kernel
 from nestkit.lab.packages import call, complaint
 from nestkit.lab.progress import Cancel, Progress, check
 
 LOADER: Final = "ld-linux-x86-64.so.2"
 GUEST: Final = Path(__file__).parent / "guest"
-PROGRAMS: Final = ("sysbench", "fio")
-OWN_PROGRAMS: Final = ("probe", "agent")
+PROGRAMS: Final = ("sysbench", "fio", "iperf3")
+OWN_PROGRAMS: Final = {"probe": (), "agent": (), "link": ("libslirp.so.0",)}  # and libraries
 # what QEMU's microvm machine loads: firmware and the two ways into a kernel
 FIRMWARE: Final = ("bios-microvm.bin", "linuxboot_dma.bin", "pvh.bin", "kvmvapic.bin")
 _FOLDERS: Final = (
@@ -72,18 +72,21 @@ class _Root:
         return subprocess.run(command, check=True, capture_output=True, timeout=60).stdout
 
 
-def _compile(tree: _Root, source: Path, target: Path) -> None:
-    """Compile one of nestkit's C files against the packages' own C library, using nothing else."""
+def _compile(tree: _Root, source: Path, target: Path, libraries: Iterable[str]) -> None:
+    """Compile one of nestkit's C files against the packages' own libraries, using nothing else."""
     root = tree.root
     usr = root / "usr"
     tcc = usr / "lib" / "x86_64-linux-gnu" / "tcc"
     library = _find(root, "libc.so.6")
     made = target.with_suffix(".o")
-    include = (tcc / "include", usr / "include" / "x86_64-linux-gnu", usr / "include")
+    headers = usr / "include"
+    include = (tcc / "include", headers / "x86_64-linux-gnu", headers, headers / "slirp")
+    folders = dict.fromkeys((library.parent, tcc.parent))
     tree.run("tcc", f"-B{tcc}", "-nostdinc", *(f"-I{folder}" for folder in include),
              "-Wall", "-Werror", "-c", source, "-o", made)  # fmt: skip
-    tree.run("tcc", f"-B{tcc}", "-nostdlib", f"-L{library.parent}", "-o", target,
-             _find(root, "crt1.o"), _find(root, "crti.o"), made, library,
+    tree.run("tcc", f"-B{tcc}", "-nostdlib", *(f"-L{folder}" for folder in folders), "-o", target,
+             _find(root, "crt1.o"), _find(root, "crti.o"), made,
+             *(tree.libraries[name] for name in libraries), library,
              _find(root, "libc_nonshared.a"), tcc / "libtcc1.a", _find(root, "crtn.o"))  # fmt: skip
     made.unlink()
     target.chmod(0o755)
@@ -163,9 +166,9 @@ def assemble(root: Path, image: Path, progress: Progress, cancel: Cancel | None)
     tree = _Root(root, cancel)
     image.mkdir()
     (image / "bin").mkdir()
-    progress("compiling the probe and the agent")
-    for name in OWN_PROGRAMS:
-        _compile(tree, GUEST / f"{name}.c", image / "bin" / f"nestkit-{name}")
+    progress("compiling the probe, the agent and the link")
+    for name, libraries in OWN_PROGRAMS.items():
+        _compile(tree, GUEST / f"{name}.c", image / "bin" / f"nestkit-{name}", libraries)
 
     progress("choosing programs, libraries and drivers")
     check(cancel)
@@ -190,7 +193,10 @@ def assemble(root: Path, image: Path, progress: Progress, cancel: Cancel | None)
     kernel, release = find_kernel(root)
     modules = Modules(root, release, tree.unzstd)
     boot = modules.load_order(*BOOT_MODULES)
-    kvm = {k: v for k, v in modules.load_order(*KVM_MODULES).items() if k not in boot}
+    kvm, net = (
+        {name: content for name, content in modules.load_order(*names).items() if name not in boot}
+        for names in (KVM_MODULES, NET_MODULES)
+    )
     _copy([(kernel, image / "vmlinuz")])
     (image / "initrd").write_bytes(_initrd(tree, boot, ()))
 
@@ -203,9 +209,13 @@ def assemble(root: Path, image: Path, progress: Progress, cancel: Cancel | None)
     (staging / "lib" / LOADER).chmod(0o755)
     _copy((image / "share" / name, staging / "share" / name) for name in FIRMWARE)
     _copy((image / name, staging / "boot" / name) for name in ("vmlinuz", "initrd"))
-    (staging / "kvm").mkdir()
-    for name, content in kvm.items():
-        (staging / "kvm" / f"{name}.ko").write_bytes(content)
-    (staging / "kvm" / "order").write_text("".join(f"{n}\n" for n in kvm), encoding="utf-8")
+    _copy([(GUEST / "serve.sh", staging / "bin/nestkit-serve")])
+    (staging / "bin/nestkit-serve").chmod(0o755)
+    for folder, drivers in (("kvm", kvm), ("net", net)):
+        (staging / folder).mkdir()
+        for name, content in drivers.items():
+            (staging / folder / f"{name}.ko").write_bytes(content)
+        order = "".join(f"{name}\n" for name in drivers)
+        (staging / folder / "order").write_text(order, encoding="utf-8")
     _tools_disk(tree, image, staging)
     return release

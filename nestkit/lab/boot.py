@@ -21,6 +21,7 @@ from nestkit.lab.machine import (
     cpu_arguments,
     disk_arguments,
     kernel_arguments,
+    network_arguments,
     port_arguments,
 )
 from nestkit.lab.progress import Cancel, check
@@ -41,6 +42,8 @@ done < /tools/kvm/order
 [ -e /dev/kvm ] || { dmesg | tail -3 >&2; exit 1; }
 cat /sys/module/kvm_amd/parameters/npt /sys/module/kvm_intel/parameters/ept 2>/dev/null; :
 """
+_SOCKET: Final = "net"  # of the guest's network card, in the layer outside it
+_LINK: Final = "virtio-net, user-mode network (libslirp), no offloads"
 _GRAVE: Final = re.compile(r"Kernel panic|^nestkit: ")
 _START_QEMU: Final = 'setsid qemu "$@" </dev/null >/run/qemu.log 2>&1 & echo $!'
 _LOOK_FOR_QEMU: Final = '[ -e "/proc/$0/exe" ] && exit 0; cat /run/qemu.log; exit 1'
@@ -92,6 +95,7 @@ def outermost(boot: Boot, host: LocalRunner, memory_mib: int, deadline_s: float)
             "tools": f"file={_option(folder / 'tools.img')},readonly=on",
             "scratch": f"file={_option(boot.folder / 'disk.raw')},cache={cache}",
         }),
+        *network_arguments(_SOCKET),
     ]  # fmt: skip
     inner = range(2, boot.depth + 1)
     ports = ["ctl.1", *(f"{kind}.{n}" for n in inner for kind in ("ctl", "con"))]
@@ -130,6 +134,7 @@ def inside(
             "tools": "file=/dev/nestkit/tools,readonly=on",
             "scratch": "file=/dev/nestkit/scratch,cache=none",
         }),
+        *network_arguments(f"/run/{_SOCKET}"),
         # a port of the guest outside is opened as it is: bytes pass through every layer
         "-chardev", f"pipe,id=console,path=/dev/nestkit/con.{layer}", "-serial", "chardev:console",
         *port_arguments({name: f"pipe,path=/dev/nestkit/{name}" for name in ports}),
@@ -172,7 +177,10 @@ def _greet(
         time.sleep(0.2)  # let the console's last lines arrive
         reason = _ask(why_dead) or "its machine ended"
         raise _failed(f"{name} did not come up: {reason}", console) from None
-    extra = (boot.extra or {}) | ({"nested_paging": paging} if paging else {})
+    # where the layer outside finds this guest's network card
+    link = f"/run/{_SOCKET}" if layer > 1 else str(boot.folder / _SOCKET)
+    extra = (boot.extra or {}) | {"path:link": link, "link": _LINK}
+    extra |= {"nested_paging": paging} if paging else {}
     runner = GuestRunner(channel, depth=layer, outermost=boot.outermost, extra=extra)
     channel.execute(["true"], timeout=deadline_s)
     boot.timings[f"{name} boot"] = time.monotonic() - started

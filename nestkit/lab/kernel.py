@@ -13,6 +13,7 @@ from nestkit.errors import LabError
 # the order matters: drivers first, then the bus whose devices they take
 BOOT_MODULES: Final = ("virtio_blk", "virtio_console", "ext4", "virtio_mmio")
 KVM_MODULES: Final = ("kvm_amd", "kvm_intel")
+NET_MODULES: Final = ("virtio_net",)  # loaded when a network is first asked for: a boot has none
 _SUFFIXES: Final = (".ko", ".ko.xz", ".ko.zst")
 
 

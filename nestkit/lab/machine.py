@@ -78,6 +78,12 @@ def disk_arguments(disks: Mapping[str, str]) -> list[str]:
     return words
 
 
+def network_arguments(socket_path: str) -> list[str]:
+    """QEMU arguments for the guest's network card; its frames wait at a Unix socket outside."""
+    return ["-netdev", f"stream,id=net,server=on,addr.type=unix,addr.path={socket_path}",
+            "-device", "virtio-net-device,netdev=net"]  # fmt: skip
+
+
 def common_arguments(memory_mib: int) -> list[str]:
     """What every machine of the lab has, whatever runs it."""
     return ["-M", MACHINE, "-smp", str(CPUS), "-m", str(memory_mib), "-nodefaults",

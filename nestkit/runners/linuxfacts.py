@@ -26,7 +26,7 @@ FILES: Final = (
     ),
 )
 
-PROGRAMS: Final = ("sysbench", "fio", "nestkit-probe")
+PROGRAMS: Final = ("sysbench", "fio", "iperf3", "nestkit-probe")
 _MARK: Final = "==nestkit=="
 # prints every file that is there, each after a line with its name
 FACTS_ARGV: Final = (
