@@ -58,10 +58,13 @@ def was_noisy(run: Run) -> bool:
     return run.too_noisy or any("too noisy" in note for note in run.notes)
 
 
-def panel_title(run: Run, emulated: bool, head: str = "", width: int = _TITLE_WIDTH) -> str:
+def panel_title(
+    run: Run, emulated: bool, head: str = "", width: int = _TITLE_WIDTH, number: int = 0
+) -> str:
     """First what runs on what, or ``head``; then all a reader must not overlook.
 
-    ``width`` is the number of letters that fit above the panel.
+    ``width`` is the number of letters that fit above the panel; ``number`` counts the runs of a
+    chart from 1 on, and is 0 where there is only one.
     """
     own = [f for f in run.layers if f.emulated == emulated]
     stack = max(own, key=lambda f: f.depth).stack
@@ -74,7 +77,8 @@ def panel_title(run: Run, emulated: bool, head: str = "", width: int = _TITLE_WI
         labels.append("the machine was too noisy")
     if run.status != "complete":
         labels.append(f"incomplete: {run.status}")
-    return "\n".join([head or stack, *_lines([label for label in labels if label], width)])
+    head = f"Run {number}: {head or stack}" if number else head or stack
+    return "\n".join([head, *_lines([label for label in labels if label], width)])
 
 
 def _lines(labels: Sequence[str], width: int) -> list[str]:
@@ -127,13 +131,13 @@ def ratio_tick(value: float, _position: int) -> str:
     return f"{value:,g}×" if value >= 1 else f"1/{1 / value:,g}×"
 
 
-def log2_axis(axes: Axes, low: float, high: float, *, most: int = 8) -> None:
-    """A logarithmic x axis of ratios, with at most about ``most`` ticks at powers of two."""
+def log2_axis(axes: Axes, low: float, high: float) -> None:
+    """A logarithmic x axis of ratios, with few ticks at powers of two: their labels are long."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     axes.set_xscale("log", base=2)
     axes.set_xlim(low, high)
-    axes.xaxis.set_major_locator(LogLocator(base=2.0 ** max(1, ceil(log2(high / low) / most))))
+    axes.xaxis.set_major_locator(LogLocator(base=2.0 ** max(1, ceil(log2(high / low) / 6))))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(ratio_tick))
 

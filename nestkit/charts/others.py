@@ -190,7 +190,7 @@ def _draw_theirs(axes: Axes, theirs: Sequence[_Ratio], limits: tuple[float, floa
 
 def _finish(axes: Axes, title: str, limits: tuple[float, float]) -> None:
     axes.axvline(1.0, color=BASELINE, linewidth=1.2, zorder=0)
-    log2_axis(axes, *limits, most=6)
+    log2_axis(axes, *limits)
     plain(axes, title, grid="x")
 
 

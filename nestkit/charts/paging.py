@@ -174,7 +174,7 @@ def _draw(axes: Axes, pairs: Sequence[_Pair], title: str) -> None:
     axes.axvline(1.0, color=BASELINE, linewidth=1.2, zorder=0, label="baseline")
     low, high = 2.0 ** floor(log2(min(ends)) - 0.3), 2.0 ** ceil(log2(max(ends)) + 0.5)
     # room for the numbers, which stand to the right of the last interval
-    log2_axis(axes, low, high * (high / low) ** 0.25, most=6)
+    log2_axis(axes, low, high * (high / low) ** 0.25)
     labels = [f"{workload_title(p.on.workload)}, {p.on.layer}\n{p.words}" for p in pairs]
     axes.set_yticks(range(len(pairs)), labels, fontsize=8.5)
     axes.set_ylim(len(pairs) - 0.45, -0.55)

@@ -19,6 +19,7 @@ class Panel:
     emulated: bool
     effects: tuple[Effect, ...]
     base: tuple[Effect, ...]  # the baseline's own rows, perhaps shown in another panel
+    number: int = 0  # of the run, from 1 on, where there are several
 
     @property
     def only_baseline(self) -> bool:
@@ -33,7 +34,7 @@ class Panel:
     @property
     def title(self) -> str:
         """What runs on what, and all a reader must not overlook."""
-        return panel_title(self.run, self.emulated)
+        return panel_title(self.run, self.emulated, number=self.number)
 
 
 def panels_of(runs: Sequence[Run], baseline: str | None) -> list[Panel]:
@@ -44,7 +45,12 @@ def panels_of(runs: Sequence[Run], baseline: str | None) -> list[Panel]:
     RunError
         If there is no run, no such layer, or nothing to compare.
     """
-    panels = [panel for run in runs for panel in _of_one(run, baseline)]
+    several = len(runs) > 1
+    panels = [
+        panel
+        for number, run in enumerate(runs, start=1)
+        for panel in _of_one(run, baseline, number if several else 0)
+    ]
     if not panels:
         raise RunError(
             "there is nothing to compare: no workload was measured in two layers",
@@ -53,7 +59,7 @@ def panels_of(runs: Sequence[Run], baseline: str | None) -> list[Panel]:
     return panels
 
 
-def _of_one(run: Run, baseline: str | None) -> list[Panel]:
+def _of_one(run: Run, baseline: str | None, number: int) -> list[Panel]:
     effects = compare(run, baseline)
     base = tuple(e for e in effects if e.verdict == "baseline")
     panels = []
@@ -65,5 +71,5 @@ def _of_one(run: Run, baseline: str | None) -> list[Panel]:
         )
         # a panel needs something to compare, or the baseline the other panel refers to
         if any(e.interval for e in rows) or (baseline is not None and rows):
-            panels.append(Panel(run, emulated, rows, base))
+            panels.append(Panel(run, emulated, rows, base, number))
     return panels

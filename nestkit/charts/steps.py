@@ -5,7 +5,6 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import floor, log10
 from typing import TYPE_CHECKING, Final
 
 from nestkit.benchmark.runfile import Run
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _UNSURE: Final = "#666666"
+_UNITS: Final = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns"))
 _NS: Final = {"ns": 1.0, "us": 1e3, "µs": 1e3, "ms": 1e6, "s": 1e9}
 _RATES: Final = {f"1/{unit}": factor for unit, factor in _NS.items()}
 
@@ -66,7 +66,7 @@ def nanoseconds(sample: Sample) -> float | None:
 def waterfall(
     run: Run, baseline: str | None = None, *, workloads: Sequence[str] | None = None
 ) -> Figure:
-    """What each layer adds to the time of one operation, in ns; a panel a workload.
+    """What each layer adds to the time of one operation; a panel a workload.
 
     A step is the difference of the two layers' medians, so that the steps add up; it is hatched
     where the interval of the differences within each round contains 0. Workloads whose unit has
@@ -114,7 +114,7 @@ def waterfall(
         _draw(axes, workload_title(name), found)
     head = grid[0, 0]
     head.set_title(f"{title}\n\n{head.get_title(loc='left')}", fontsize=9, loc="left")
-    note = "ns per operation; hatched, in italics: no measurable difference"
+    note = "time per operation; hatched, in italics: no measurable difference"
     left_out = [workload_title(name) for name in wanted if name not in drawn]
     if left_out:
         note += f"\nleft out, as they have no time per operation: {', '.join(left_out)}"
@@ -144,6 +144,11 @@ def _steps(run: Run, workload: str, layers: Sequence[LayerFacts]) -> list[_Step]
         steps.append(_Step(layer, statistics.median(rounds.values()), last, added))
         before = rounds
     return steps
+
+
+def _unit(value: float) -> tuple[float, str]:
+    """The largest unit that is not above a time in ns, and its length in ns."""
+    return next(((f, u) for f, u in _UNITS if abs(value) >= f), _UNITS[-1])
 
 
 def _draw(axes: Axes, title: str, steps: Sequence[_Step]) -> None:
@@ -177,21 +182,23 @@ def _draw(axes: Axes, title: str, steps: Sequence[_Step]) -> None:
     axes.set_ylim(len(steps) + 0.5, -0.5)
     axes.set_xlim(0, widest * 1.28)
     axes.xaxis.set_major_locator(MaxNLocator(4))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    factor, unit = _unit(widest)
+    axes.xaxis.set_major_formatter(
+        FuncFormatter(lambda value, _: f"{value / factor:,.10g} {unit}" if value else "0")
+    )
     axes.tick_params(axis="x", labelsize=8)
     plain(axes, title, grid="x")
 
 
 def _ns(value: float) -> str:
-    """In three digits: more would claim more than was measured."""
-    if value < 100:
-        return f"{value:.3g} ns"
-    return f"{round(value, 2 - floor(log10(value))):,.0f} ns"
+    """A time in a unit that fits, in three digits: more would claim more than was measured."""
+    factor, unit = _unit(value)
+    return f"{value / factor:.3g} {unit}"
 
 
 def _describe(title: str, drawn: dict[str, list[_Step]], left_out: Sequence[str]) -> str:
     parts = [
-        "Bars of what each layer adds to the time of one operation, in nanoseconds.",
+        "Bars of what each layer adds to the time of one operation.",
         f"{in_one_line(title)}.",
     ]
     for name, steps in drawn.items():
