@@ -7,7 +7,8 @@ from dataclasses import replace
 from html import escape
 
 import pytest
-from fake_layers import FakeLayer, World, emulated_lab
+from charted import CHOSEN, emulated_run, hardware_run, words
+from fake_layers import FakeLayer, World
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -16,21 +17,15 @@ from nestkit.benchmark import WORKLOADS, Run, find_effect
 from nestkit.charts import look
 from nestkit.errors import RunError
 
-CHOSEN = ("arithmetic", "exit", "disk-read")
-
 
 @pytest.fixture(scope="module")
 def emulated() -> Run:
-    return benchmark.run(emulated_lab(), seed=1, workloads=CHOSEN)
+    return emulated_run()
 
 
 @pytest.fixture(scope="module")
 def hardware() -> Run:
-    world = World()
-    costs = {"arithmetic": 1.0, "exit": 8.0, "disk-read": 2.0}
-    return benchmark.run(
-        [FakeLayer(world), FakeLayer(world, "L1", 1, slowdown=costs)], seed=1, workloads=CHOSEN
-    )
+    return hardware_run(depth=1)
 
 
 def dots(axes: Axes) -> list[tuple[float, float]]:
@@ -39,17 +34,6 @@ def dots(axes: Axes) -> list[tuple[float, float]]:
         (float(container.lines[0].get_xdata()[0]), float(container.lines[0].get_ydata()[0]))
         for container in axes.containers
     ]
-
-
-def words(figure: Figure) -> str:
-    parts = [figure.get_suptitle()]
-    for axes in figure.axes:
-        parts += [axes.get_title(loc="left"), axes.get_xlabel()]
-        parts += [label.get_text() for label in axes.get_yticklabels()]
-        parts += [text.get_text() for text in axes.texts]
-    for legend in figure.legends:
-        parts += [text.get_text() for text in legend.get_texts()]
-    return "\n".join(parts)
 
 
 def test_each_dot_stands_at_its_ratio_and_its_interval(hardware: Run) -> None:

@@ -9,10 +9,10 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from fake_layers import FakeLayer, World, emulated_lab
+from charted import CHOSEN, emulated_run, hardware_run, words
 from matplotlib.figure import Figure
 
-from nestkit import benchmark, charts
+from nestkit import charts
 from nestkit.benchmark import Run, Sample, find_effect
 from nestkit.benchmark.published import Published
 from nestkit.benchmark.texts import format_ratio
@@ -21,25 +21,15 @@ from nestkit.errors import RunError
 from nestkit.facts import Unknown
 from nestkit.resources import data_path
 
-CHOSEN = ("arithmetic", "exit", "disk-read")
-
 
 @pytest.fixture(scope="module")
 def emulated() -> Run:
-    return benchmark.run(emulated_lab(), seed=1, workloads=CHOSEN)
+    return emulated_run()
 
 
 @pytest.fixture(scope="module")
 def hardware() -> Run:
-    world = World()
-    once = {"arithmetic": 1.0, "exit": 8.0, "disk-read": 2.0}
-    twice = {"arithmetic": 1.0, "exit": 100.0, "disk-read": 5.0}
-    layers = [
-        FakeLayer(world),
-        FakeLayer(world, "L1", 1, slowdown=once),
-        FakeLayer(world, "L2", 2, slowdown=twice),
-    ]
-    return benchmark.run(layers, seed=1, workloads=CHOSEN)
+    return hardware_run(depth=2)
 
 
 def with_paging(run: Run, word: str, times: float = 1.0) -> Run:
@@ -53,17 +43,6 @@ def with_paging(run: Run, word: str, times: float = 1.0) -> Run:
         for s in run.samples
     )
     return replace(run, layers=layers, samples=samples)
-
-
-def words(figure: Figure) -> str:
-    parts = [figure.get_suptitle(), figure.get_supxlabel()]
-    for axes in figure.axes:
-        parts += [axes.get_title(loc="left"), axes.get_xlabel()]
-        parts += [label.get_text() for label in axes.get_yticklabels()]
-        parts += [text.get_text() for text in axes.texts]
-    for legend in figure.legends:
-        parts += [text.get_text() for text in legend.get_texts()]
-    return "\n".join(parts)
 
 
 def paging_of(run: Run) -> Figure:
