@@ -206,3 +206,46 @@ def test_no_text_of_a_picture_leaves_it_or_covers_another() -> None:
 def test_a_way_that_is_not_drawn_is_refused() -> None:
     with pytest.raises(CourseError, match="'bridge'"):
         diagrams_network.network_diagram("bridge")
+
+
+# -- lesson 02: levels ----------------------------------------------------------------------------
+
+LEVELS = {
+    "esxi 6 GiB": "fail",
+    "hyper-v 6 GiB": "warn",
+    "version 9": "note",
+    "amd 2019": "fail",
+    "amd 9.0": "fail",
+    "amd 10.0": "pass",
+    "dynamic": "fail",
+}
+
+
+def test_levels_are_what_preflight_says_and_what_we_wrote_by_hand() -> None:
+    from nestkit.course import exercises_levels
+
+    assert {case: exercises_levels.level_of(case) for case in exercises_levels.CASES} == LEVELS
+    assert check("02.levels", LEVELS).ok
+    assert check("02.levels", {case: f" {level.upper()}" for case, level in LEVELS.items()}).ok
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"esxi 6 GiB": "warn"}, "which of ESXi's two numbers"),
+        ({"amd 10.0": "fail"}, "as numbers"),
+        ({"version 9": "pass"}, "is it the newest"),
+        ({"dynamic": "bad"}, "answer pass, note, warn or fail"),
+        ({"dynamic": None}, "answer pass, note, warn or fail"),
+    ],
+)
+def test_a_wrong_level_gets_its_own_hint(wrong: dict[str, Any], said: str) -> None:
+    verdict = check("02.levels", LEVELS | wrong)
+    assert verdict.status == "not right"
+    assert said in verdict.hints[0]
+
+
+def test_levels_missing_or_invented_are_named() -> None:
+    assert check("02.levels", LEVELS | {"dynamic": ...}).status == "not done yet"
+    assert "6 are not judged" in check("02.levels", {"dynamic": "fail"}).message
+    assert "no such case" in check("02.levels", LEVELS | {"xen": "fail"}).message

@@ -17,7 +17,13 @@ from nestkit.errors import CourseError, NestkitError
 
 _KINDS: Final = {"passed": "pass", "not done yet": "idle", "not right": "fail"}
 # where the checks of the lessons are
-_MODULES: Final = ("exercises", "exercises_benchmark", "exercises_cross", "exercises_layers")
+_MODULES: Final = (
+    "exercises",
+    "exercises_benchmark",
+    "exercises_cross",
+    "exercises_layers",
+    "exercises_levels",
+)
 _CHECKS: dict[str, Callable[..., Verdict]] = {}
 
 

@@ -3,31 +3,44 @@
 #   nestkit:
 #     number: "02"
 #     title: Requirements and preflight
-#     minutes: 40
-#     items: [faults, repaired, quiz-subject, quiz-unknown, quiz-supported]
+#     minutes: 45
+#     items: [levels, faults, repaired, quiz-subject, quiz-unknown, quiz-version, quiz-supported]
 # ---
 
 # %% [markdown]
 # # 02 Requirements and preflight
 #
-# **40 minutes** · before: [01 Hypervisors and layers](01-layers.ipynb) · next: [03 ESXi
+# **45 minutes** · before: [01 Hypervisors and layers](01-layers.ipynb) · next: [03 ESXi
 # 8](03-esxi.ipynb)
 #
 # **Questions**
 #
-# - What must hardware, host and virtual machine have before a hypervisor can run inside a VM?
+# - What must hardware, host and virtual machine have before a hypervisor can run inside a VM, on
+#   ESXi and on Hyper-V?
 # - How do I find out which of it is missing, without trying and failing?
-# - What is only recommended, and what really blocks?
+# - What is only recommended, what really blocks, and what is supported?
 #
 # **You will**
 #
-# - read the requirements of ESXi 8 as a table, each with its reason and source;
-# - run a preflight on a host full of faults, and name the fault of each VM;
-# - repair one until nothing blocks it.
+# - read the requirements of both platforms side by side, each with its reason and source;
+# - judge seven cases before the program does;
+# - run a preflight on a host full of faults, name the fault of each VM, and repair one.
 
 # %% [markdown] tags=["solution"]
 # > This is the **solution** edition: all cells are filled in and were run. To work yourself,
 # > open [the lesson](../02-preflight.ipynb).
+
+# %% [markdown] tags=["instructor"]
+# **Timing** (45 min): the two tables 10 · exercise *levels* 7 · check one, check all 8 · exercise
+# *faults* 10 · repair 5 · works and supported 5.
+#
+# **Before the class**: `nestkit reset` if the practice host was used. With a seed for each
+# learner, the faulty VMs have the same names but not the same faults: neighbours can talk about
+# the method, and not copy the answer.
+#
+# **Stories that stick**: a lab that lost a weekend because the nested ESXi VM had 4 GB and the
+# installer stopped at 97 %; a Windows Server 2019 host with an AMD processor, where the setting
+# succeeds and the VM then does not start. Ask who has one of their own.
 
 # %%
 import pandas as pd
@@ -38,33 +51,87 @@ host = nk.connect(nk.course.address(), interactive=True)
 VM = "nested-esxi-01"  # on a real host: the VM that shall run ESXi
 
 # %% [markdown]
-# ## What is required
+# ## What the hardware must have
 #
-# The rules are data, not opinions in code. Each one says what it binds: the physical **host**,
-# the **VM** that shall become a host, or one of its **NICs**. A requirement follows its
-# hypervisor: if ESXi needs 8 GiB of memory, then so does a VM with ESXi in it. That last one is
-# the fault seen most often.
+# Here is what ESXi 8.0 and Hyper-V on Windows Server 2022 ask of the machine they run on. The
+# rules are data and not opinions in code, so this table cannot be out of date with what preflight
+# checks.
 
 # %%
-rules = pd.DataFrame(
+hardware = pd.DataFrame(
     [
         {
-            "binds": rule.subject,
-            "what": rule.title,
-            "strength": rule.strength,
-            "needed": rule.required,
+            "component": rule.component,
+            "platform": platform,
+            "rule": f"{rule.title}: {rule.required}",
         }
-        for rule in nk.requirements.rules("esx")
+        for platform in ("esx", "hyperv")
+        for rule in nk.requirements.rules(platform)
+        if rule.subject == "host" and rule.component in nk.requirements.HARDWARE
     ]
 )
-nk.course.Table(rules, caption="Requirements of ESXi 8")
+hardware = hardware.groupby(["component", "platform"], sort=False)["rule"].agg("\n".join).unstack()
+hardware = hardware.rename(columns={"esx": "VMware ESXi 8.0", "hyperv": "Hyper-V (WS2022)"})
+nk.course.Table(hardware.reset_index(), caption="Hardware, side by side")
+
+# %% [markdown]
+# Three things in it are worth a second look:
+#
+# - **Firmware.** VT-x or AMD-V, and the no-execute bit (NX or XD; Windows calls it DEP), must be
+#   *switched on* in BIOS or UEFI. A processor that can is not enough. Without them nesting does
+#   not work, whatever you set above.
+# - **Memory**, twice. ESXi: 8 GB at least, 16 GB or more recommended. Hyper-V: 4 GB at least, 8 GB
+#   or more recommended. The first number blocks, the second only warns.
+# - **Disk and network** differ in strictness. ESXi wants 32 GB or more on SCSI or SATA, best on
+#   RAID, and a Gigabit NIC. Hyper-V takes any storage Windows supports, SSD or NVMe preferred,
+#   and any Ethernet NIC.
+
+# %% [markdown]
+# ## What the software must be
+#
+# And these are the rules for the **VM** that shall become a host, and for its **NICs**. A
+# requirement follows its hypervisor: if ESXi needs 8 GiB of memory, then so does a VM with ESXi in
+# it, however large the machine below. That is the fault seen most often.
+
+# %%
+software = pd.DataFrame(
+    [
+        {
+            "platform": platform,
+            "binds": r.subject,
+            "what": r.title,
+            "strength": r.strength,
+            "needed": r.required,
+        }
+        for platform in ("esx", "hyperv")
+        for r in nk.requirements.rules(platform)
+        if r.subject != "host" or r.component == "software"
+    ]
+)
+nk.course.Table(software, caption="Software, VM and network")
 
 # %% [markdown]
 # - **required**: without it, nesting does not work, and preflight says *fail*.
 # - **recommended**: it works, and you will regret it. Preflight says *warn*.
 # - **note**: good to know.
 #
-# Every rule knows why it exists and who says so. Here is the one people stumble over:
+# In words, for ESXi: hardware version 9 or newer, and “Expose hardware-assisted virtualization to
+# the guest OS” ticked. For Hyper-V: Windows Server 2016 or later on the host, but **2022 or later
+# on AMD**; VM configuration version 8.0 or higher; **static memory**, so Dynamic Memory off.
+#
+# Where the vendors say more than the usual guides, so that you are not surprised:
+#
+# - *EPT or RVI improves performance*: true, and VMware also *requires* it to expose hardware
+#   virtualization. Preflight blocks without it.
+# - *Hardware version 9*: that is the floor. ESXi 8 brought version 20; an old one gets a note.
+# - *Configuration version 8.0*: on AMD it is **9.3**. Versions are compared number by number, so
+#   10.0 is newer than 9.3.
+# - *Dynamic Memory must be disabled*: while Hyper-V runs inside, memory stops changing anyway, and
+#   cannot be resized either.
+# - *No live migration, no save and restore of a nested Hyper-V host*: the list dates from
+#   previews, and Microsoft's page is silent today. Do not count on either.
+#
+# Every rule knows why it exists and who says so:
 
 # %%
 rule = next(rule for rule in nk.requirements.rules("esx") if rule.id == "esx.vm.memory")
@@ -72,12 +139,48 @@ print(rule.why)
 print("Source:", rule.source)
 
 # %% [markdown]
-# Two places where the guide and the vendor differ, so that you are not surprised:
+# ## Exercise: what will preflight say?
 #
-# - Nested paging (Intel EPT, AMD RVI) is often said to *improve performance*. VMware *requires*
-#   it to expose hardware virtualization to a guest, so preflight blocks without it.
-# - Hardware version 9 is the floor for nesting. ESXi 8 brought version 20, and an old version
-#   gets a note.
+# Judge these before the program does. Write the level: `"pass"`, `"note"`, `"warn"` or `"fail"`.
+#
+# - *esxi 6 GiB*: a VM for nested ESXi with 6 GiB of memory
+# - *hyper-v 6 GiB*: a VM for nested Hyper-V with 6 GiB of memory
+# - *version 9*: a VM for nested ESXi with hardware version 9
+# - *amd 2019*: a Windows Server 2019 host with an AMD processor
+# - *amd 9.0*: on an AMD host, a VM with configuration version 9.0
+# - *amd 10.0*: the same with 10.0
+# - *dynamic*: a VM for nested Hyper-V with Dynamic Memory
+
+# %% tags=["learner"]
+levels = {
+    "esxi 6 GiB": ...,
+    "hyper-v 6 GiB": ...,
+    "version 9": ...,
+    "amd 2019": ...,
+    "amd 9.0": ...,
+    "amd 10.0": ...,
+    "dynamic": ...,
+}
+
+# %% tags=["solution"]
+levels = {
+    "esxi 6 GiB": "fail",
+    "hyper-v 6 GiB": "warn",
+    "version 9": "note",
+    "amd 2019": "fail",
+    "amd 9.0": "fail",
+    "amd 10.0": "pass",
+    "dynamic": "fail",
+}
+
+# %%
+nk.course.check("02.levels", levels)
+
+# %% [markdown] tags=["instructor"]
+# **Expected**: fail, warn, note, fail, fail, pass, fail. The check holds the same rules against
+# made-up facts, so it cannot disagree with preflight. **Common mistakes**: *warn* for ESXi with
+# 6 GiB (8 is a minimum, not a recommendation), and *fail* for 10.0, because as text “10.0” comes
+# before “9.3”.
 
 # %% [markdown]
 # ## Check one VM
@@ -136,6 +239,23 @@ faults
 # %%
 nk.course.check("02.faults", host, faults)
 
+# %% [markdown] tags=["instructor"]
+# **Expected**: every blocked VM with one rule that it breaks; the solution shows them for the
+# host without a seed. **Common mistake**: rules of the *host* instead of the VM, or a rule that
+# the VM passes. Who solves it by hand has learnt as much as who writes two lines of pandas.
+
+# %% [markdown]
+# ## The same on Hyper-V
+#
+# Only the address changes; the rules are those of the other platform. This is a practice host
+# again, and it speaks what a Windows Server speaks (WinRM and PowerShell). Lesson 04 is about it.
+
+# %%
+hyperv = nk.connect("practice://hyperv")
+there = nk.preflight.check(hyperv).to_frame()
+there = there[there["level"] == "fail"]
+nk.course.Table(there[["subject", "id", "measured"]], caption="What blocks each VM on Hyper-V")
+
 # %% [markdown]
 # ## Repair one
 #
@@ -168,6 +288,11 @@ form.run()
 # %%
 nk.course.check("02.repaired", host, plan=plan)
 
+# %% [markdown] tags=["instructor"]
+# **Expected**: the plan gives the VM 8 GiB and reserves them, and the check passes. **Common
+# mistake**: Apply without the tick. The form then says what to do; nothing has happened. Whoever
+# broke the practice host: `nestkit reset`, then *Restart Kernel and Run All Cells*.
+
 # %% [markdown]
 # ## Your own machine
 #
@@ -183,10 +308,26 @@ nk.course.Table(local[["level", "id", "measured", "required"]], caption="This ma
 # %% [markdown]
 # ## Works is not supported
 #
-# A green report says: this can work. Whether the vendor *supports* it is another question.
-# VMware's officially supported case of a nested ESXi is the vSAN Witness Appliance; for
-# production, nested ESXi is not supported (VMware KB 2009916). For learning, testing and
-# development that is no obstacle. For anything that people depend on, it is.
+# A green report says: this can work. Whether the vendor *supports* it is another question, with
+# another answer:
+
+# %%
+matrix = pd.DataFrame(nk.requirements.matrix.support())
+nk.course.Table(matrix[["l0", "l1", "works", "supported"]], caption="What nests in what")
+
+# %% [markdown]
+# - VMware's officially supported case of a nested ESXi is the **vSAN Witness Appliance**. All
+#   other nested ESXi works, and is not supported for production (VMware KB 2009916).
+# - **Cross-platform**: Hyper-V inside ESXi is possible. Microsoft gives no end-to-end support on a
+#   hypervisor of another vendor. The other way round is not reliable at all. Lesson 05 has more.
+#
+# **Not for production.** Nested hosts lose speed with each layer, lose features (lesson 03), and
+# lose the vendor's help. For learning, testing and development that is no obstacle: build, break,
+# rebuild. For anything that people depend on, it is one.
+
+# %% [markdown] tags=["instructor"]
+# **Somebody will say** that it has run in their company for years. Agree: it *works*. Then ask
+# whom they would call at three in the morning, and what that person would say first.
 
 # %% [markdown]
 # ## Quiz
@@ -198,15 +339,19 @@ quiz
 # %% tags=["solution"]
 quiz.asked[0].choose(1)
 quiz.asked[1].choose(1)
-quiz.asked[2].choose(0, 2)
+quiz.asked[2].choose(2)
+quiz.asked[3].choose(0, 2)
 [asked.submit() for asked in quiz.asked]
 
 # %% [markdown]
 # ## Key points
 #
 # - A requirement binds every machine its hypervisor runs on: the physical host, and the VM.
+# - Both need a 64-bit processor with VT-x or AMD-V and NX, switched on in firmware. ESXi: 8 GB,
+#   hardware version 9. Hyper-V: 4 GB, configuration version 8.0 (AMD: 9.3, and Windows Server
+#   2022), static memory.
 # - *fail* blocks, *warn* and *note* do not, *unknown* is counted and says why.
 # - Preflight reads and never writes. A script can stop on its exit status.
-# - “Works” and “supported” are two questions.
+# - “Works” and “supported” are two questions. Nested hosts are not for production.
 #
 # **Next:** [03 ESXi 8](03-esxi.ipynb)
