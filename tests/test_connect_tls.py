@@ -347,12 +347,9 @@ def test_an_address_without_a_user_says_how_to_write_it():
     assert "esx://root@esxi01.lab" in caught.value.remedy
 
 
-@pytest.mark.parametrize(
-    "url", ["vpx://a@b", "hyperv://a@b", "practice://vpx", "practice://hyperv", "lab://"]
-)
-def test_what_cannot_be_connected_to_says_so(url):
+def test_what_cannot_be_connected_to_says_so():
     with pytest.raises(AddressError):
-        nk.connect(url)
+        nk.connect("lab://")
 
 
 def test_an_unknown_option_is_refused():
