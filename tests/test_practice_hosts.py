@@ -86,7 +86,7 @@ def test_a_private_host_ends_when_its_parent_is_killed() -> None:
 
 def test_options_that_do_not_fit_are_refused_with_a_remedy(tmp_path: Path) -> None:
     for options in (
-        {"kind": "vpx"},
+        {"kind": "lab"},
         {"kind": "toaster"},
         {"kind": "esx", "profile": "none"},
         {"kind": "esx", "faults": "gremlins=1"},

@@ -133,7 +133,8 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 def test_every_profile_loads() -> None:
     path = inventory.default_path()
     assert set(inventory.profiles(path)) == {
-        "default", "duplicate-names", "no-vt", "old-api", "readonly", "small-host",
+        "default", "duplicate-names", "full-datastore", "maintenance", "no-vt", "old-api",
+        "readonly", "small-host", "unreadable",
     }  # fmt: skip
     for profile in inventory.profiles(path):
         assert inventory.load(path, profile=profile).vms

@@ -42,7 +42,7 @@ def start(
     Parameters
     ----------
     kind
-        "esx" or "hyperv".
+        "esx", "vpx" or "hyperv".
     profile
         A profile of the inventory, such as "readonly", "old-api", "no-vt" (ESXi) or "amd-ws2019",
         "saved-state", "no-role" (Hyper-V).
@@ -53,7 +53,7 @@ def start(
     inventory
         Another inventory than the one that comes with nestkit.
     seed
-        Decides which further VMs there are.
+        Decides which VM has which fault, and which further VMs there are.
     session_s
         Sessions end after so many idle seconds.
 

@@ -14,9 +14,9 @@ from nestkit.practice.faults import Faults, parse
 
 KINDS: Final = {
     "esx": "nestkit.practice.esx.service:EsxService",
+    "vpx": "nestkit.practice.esx.service:VpxService",
     "hyperv": "nestkit.practice.hyperv.service:HypervService",
 }
-PLANNED: Final = ("vpx",)
 MAX_VMS: Final = 50_000
 _CONNECTION: Final = frozenset({"pin", "insecure"})  # concern the client, not the host
 
@@ -28,7 +28,7 @@ class Options:
     Parameters
     ----------
     kind
-        "esx" or "hyperv".
+        "esx", "vpx" or "hyperv".
     profile
         A profile of the inventory.
     vms
@@ -38,7 +38,7 @@ class Options:
     inventory
         Path of another inventory; "" is the one that comes with nestkit.
     seed
-        Decides which further VMs there are.
+        Decides which VM has which fault, and which further VMs there are.
     session_s
         Sessions end after so many idle seconds; Hyper-V's shells after 180 at the latest.
     """
@@ -77,13 +77,9 @@ def check_kind(kind: str) -> None:
     """
     if kind in KINDS:
         return
-    known = ", ".join(KINDS)
-    if kind in PLANNED:
-        raise PracticeError(
-            f"there is no practice host of kind {kind!r} in this version of nestkit",
-            remedy=f"use one of {known}",
-        )
-    raise PracticeError(f"there is no practice host {kind!r}", remedy=f"use one of {known}")
+    raise PracticeError(
+        f"there is no practice host {kind!r}", remedy="use one of " + ", ".join(KINDS)
+    )
 
 
 def _count(name: str, value: Any, high: int) -> int:

@@ -10,7 +10,7 @@ from nestkit.practice.esx import soap
 from nestkit.practice.esx.api import VmomiSupport, vim, vmodl
 from nestkit.practice.esx.managed import Managed
 from nestkit.practice.esx.paths import declared, pick, resolve, walk
-from nestkit.practice.esx.tree import VmObject
+from nestkit.practice.esx.vm_object import VmObject
 from nestkit.practice.esx.vm_view import LEAVES
 from nestkit.practice.esx.world import World
 

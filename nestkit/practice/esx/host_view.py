@@ -7,20 +7,39 @@ Field meanings: vSphere Web Services API reference 8.0, data objects ``HostHardw
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from nestkit.practice.esx.api import vim
-from nestkit.practice.esx.model import Host, PortGroup, Switch
+from nestkit.practice.esx.inventory import Inventory
+from nestkit.practice.esx.model import Datastore, DvSwitch, Host
 from nestkit.practice.esx.network_view import network
-from nestkit.practice.esx.vm_view import DATASTORE
 
-BUILD: Final = {"8.0.2.0": ("8.0.2", "22380479"), "6.0": ("6.0.0", "2494585")}
+BUILD: Final = {
+    "8.0.2.0": ("8.0.2", "22380479"),
+    "6.5": ("6.5.0", "4564106"),
+    "6.0": ("6.0.0", "2494585"),
+}
 BOOTED: Final = datetime.now(UTC)
 
 
-def about(host: Host) -> Any:
-    """``AboutInfo``. Says in name and vendor that this is a practice host."""
+def about(inventory: Inventory) -> Any:
+    """``AboutInfo`` of what is spoken to: the host, or the vCenter above it."""
+    host = inventory.host
+    info = host_about(host)
+    if not inventory.layout.is_vcenter:
+        return info
+    info.name = "VMware vCenter Server (nestkit practice host)"
+    info.fullName = f"{info.name} {info.version} build-{info.build}"
+    info.osType, info.productLineId, info.apiType = "linux-x64", "vpx", "VirtualCenter"
+    info.apiVersion, info.instanceUuid = inventory.api_version, inventory.uuid
+    info.licenseProductName = "VMware VirtualCenter Server"
+    return info
+
+
+def host_about(host: Host) -> Any:
+    """``AboutInfo`` of a host. Says in name and vendor that this is a practice host."""
     version, build = BUILD[host.api_version]
     name = "VMware ESXi (nestkit practice host)"
     return vim.AboutInfo(
@@ -133,8 +152,8 @@ def hardware(host: Host) -> Any:
 def runtime(host: Host) -> Any:
     """``HostSystem.runtime``."""
     return vim.host.RuntimeInfo(
-        connectionState="connected",
-        powerState="poweredOn",
+        connectionState=host.connection,
+        powerState="poweredOn" if host.connection == "connected" else "unknown",
         inMaintenanceMode=host.maintenance_mode,
         bootTime=BOOTED,
     )
@@ -143,7 +162,7 @@ def runtime(host: Host) -> Any:
 def summary(host: Host, used_mb: int) -> Any:
     """``HostSystem.summary``; ``used_mb`` is what running VMs hold."""
     return vim.host.Summary(
-        host=vim.HostSystem("ha-host"),
+        host=vim.HostSystem(host.moid),
         hardware=vim.host.Summary.HardwareSummary(
             vendor="nestkit",
             model="Practice host",
@@ -159,7 +178,7 @@ def summary(host: Host, used_mb: int) -> Any:
         ),
         runtime=runtime(host),
         config=vim.host.Summary.ConfigSummary(
-            name=host.name, port=443, product=about(host), vmotionEnabled=False
+            name=host.name, port=443, product=host_about(host), vmotionEnabled=False
         ),
         quickStats=vim.host.Summary.QuickStats(
             overallCpuUsage=0, overallMemoryUsage=used_mb, uptime=60
@@ -245,12 +264,12 @@ def _lun_key(number: int) -> str:
     return f"key-vim.host.ScsiDisk-{number:032x}"
 
 
-def config(host: Host, switches: dict[str, Switch], groups: dict[str, PortGroup]) -> Any:
+def config(host: Host, dv_switches: Iterable[DvSwitch]) -> Any:
     """``HostSystem.config``."""
     return vim.host.ConfigInfo(
-        host=vim.HostSystem("ha-host"),
-        product=about(host),
-        network=network(host, switches, groups),
+        host=vim.HostSystem(host.moid),
+        product=host_about(host),
+        network=network(host, dv_switches),
         storageDevice=storage(host),
         featureCapability=feature_capabilities(host),
         hyperThread=vim.host.CpuSchedulerSystem.HyperThreadScheduleInfo(
@@ -261,15 +280,15 @@ def config(host: Host, switches: dict[str, Switch], groups: dict[str, PortGroup]
     )
 
 
-def datastore_summary(host: Host, used_gib: float) -> Any:
-    """The one datastore: on the last local disk."""
-    capacity = round(max(disk.size_gib for disk in host.disks) * 2**30) if host.disks else 0
+def datastore_summary(store: Datastore) -> Any:
+    """``Datastore.summary``."""
     return vim.Datastore.Summary(
-        datastore=vim.Datastore(DATASTORE),
-        name=DATASTORE,
-        url="/vmfs/volumes/practice",
-        capacity=capacity,
-        freeSpace=max(0, capacity - round(used_gib * 2**30)),
+        datastore=vim.Datastore(store.moid),
+        name=store.name,
+        url=f"/vmfs/volumes/practice-{store.moid}",
+        capacity=round(store.size_gib * 2**30),
+        freeSpace=round(store.free_gib * 2**30),
         accessible=True,
         type="VMFS",
+        multipleHostAccess=False,
     )

@@ -9,10 +9,12 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from nestkit.practice.esx import networking, rules
+from nestkit.practice.esx import lifecycle, networking, rules
 from nestkit.practice.esx.api import vim, vmodl
 from nestkit.practice.esx.managed import Managed
+from nestkit.practice.esx.model import Host
 from nestkit.practice.esx.sessions import Session
+from nestkit.practice.esx.tasks import Subject
 
 if TYPE_CHECKING:
     from nestkit.practice.esx.service import EsxService
@@ -111,12 +113,11 @@ def _vm_task(
     target: Managed,
     name: str,
     wire_name: str,
-    work: Callable[[], None],
-    *,
-    slow: bool = True,
+    work: Callable[[], Any],
 ) -> Any:
     vm = ctx.service.world.vm(target.moid)
-    return ctx.service.tasks.start(vm, name, wire_name, ctx.user.user, work, slow=slow)
+    subject = Subject(target.ref, vm.name, vm)
+    return ctx.service.tasks.start(subject, name, wire_name, ctx.user.user, work, slow=True)
 
 
 @method("ReconfigVM_Task", privilege="VirtualMachine.Config.Settings")
@@ -139,15 +140,8 @@ def _power_on(ctx: Context, target: Managed, args: dict[str, Any]) -> Any:
 
     def work() -> None:
         rules.check_power_on(vm, service.world.inventory)
-        resumed = vm.power == "suspended"
-        vm.power, vm.boot_time, vm.tools_ready = "on", datetime.now(UTC), resumed
-        boot = vm.boot_time
-
-        def tools_start() -> None:
-            if vm.power == "on" and vm.boot_time == boot:
-                vm.tools_ready = True
-
-        service.tasks.later(service.faults.now.tools_after, tools_start)
+        vm.tools_ready = vm.power == "suspended"
+        lifecycle.boot(service.world, vm, service.faults.now.tools_after, service.tasks.later)
 
     return _vm_task(ctx, target, "VirtualMachine.powerOn", "PowerOnVM_Task", work)
 
@@ -199,17 +193,47 @@ def _shutdown(ctx: Context, target: Managed, args: dict[str, Any]) -> None:
     service.tasks.later(SHUTDOWN_S, gone)
 
 
+@method("CreateVM_Task", privilege="VirtualMachine.Inventory.Create")
+def _create(ctx: Context, target: Managed, args: dict[str, Any]) -> Any:
+    world = ctx.service.world
+    host = lifecycle.place(world, args.get("host"))
+    work = partial(lifecycle.create, world, args["config"], host)
+    subject = Subject(target.ref, target.value("name"))
+    return ctx.service.tasks.start(
+        subject, "Folder.createVm", "CreateVM_Task", ctx.user.user, work, slow=True
+    )
+
+
+@method("Destroy_Task", privilege="VirtualMachine.Inventory.Delete")
+def _destroy(ctx: Context, target: Managed, args: dict[str, Any]) -> Any:
+    if target.kind is not vim.VirtualMachine:
+        raise vmodl.fault.NotSupported(msg="The practice host removes nothing but VMs.")
+    world = ctx.service.world
+    work = partial(lifecycle.destroy, world, world.vm(target.moid))
+    return _vm_task(ctx, target, "VirtualMachine.destroy", "Destroy_Task", work)
+
+
 # -- networking ---------------------------------------------------------------------------------
+
+
+def _host_of(ctx: Context, target: Managed) -> Host:
+    world = ctx.service.world
+    hosts = world.inventory.hosts.values()
+    host = next(h for h in hosts if world.host_part(h, "networkSystem") == target.moid)
+    rules.check_host(host, change=True)
+    return host
 
 
 @method("UpdatePortGroup", privilege="Host.Config.Network")
 def _update_port_group(ctx: Context, target: Managed, args: dict[str, Any]) -> None:
-    networking.update_port_group(ctx.service.world, args["pgName"], args["portgrp"])
+    host = _host_of(ctx, target)
+    networking.update_port_group(ctx.service.world, host, args["pgName"], args["portgrp"])
 
 
 @method("UpdateVirtualSwitch", privilege="Host.Config.Network")
 def _update_switch(ctx: Context, target: Managed, args: dict[str, Any]) -> None:
-    networking.update_switch(ctx.service.world, args["vswitchName"], args["spec"])
+    host = _host_of(ctx, target)
+    networking.update_switch(ctx.service.world, host, args["vswitchName"], args["spec"])
 
 
 @method("RefreshNetworkSystem", privilege="Host.Config.Network")

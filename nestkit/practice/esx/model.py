@@ -27,6 +27,56 @@ class Disk:
     key: int
     size_gib: float
     bus: Bus
+    thin: bool = True
+
+
+@dataclass(slots=True)
+class Cdrom:
+    """A CD-ROM drive; ``iso`` is the datastore path of its image, "" when it is empty."""
+
+    key: int
+    iso: str
+    start_connected: bool
+    controller: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class IsoFile:
+    """An image on a datastore, and what a VM that boots from it becomes."""
+
+    path: str
+    size_mib: int
+    boots: Literal["", "esxi"] = ""
+    kickstart: bool = False  # installs without anyone at the console
+
+
+@dataclass(slots=True)
+class Datastore:
+    """A datastore. ``used_gib`` does not count what thin disks may still grow to."""
+
+    moid: str
+    name: str
+    size_gib: float
+    used_gib: float
+    isos: tuple[IsoFile, ...] = ()
+
+    @property
+    def free_gib(self) -> float:
+        """What is left."""
+        return max(0.0, self.size_gib - self.used_gib)
+
+    def iso(self, path: str) -> IsoFile | None:
+        """The image at a datastore path such as ``[datastore1] iso/a.iso``."""
+        return next((iso for iso in self.isos if f"[{self.name}] {iso.path}" == path), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A snapshot; each is the child of the one before it."""
+
+    moid: str
+    name: str
+    created: datetime
 
 
 @dataclass(slots=True)
@@ -68,6 +118,54 @@ class PortGroup:
     switch: str
     vlan: int
     security: Security
+    moid: str
+
+
+@dataclass(slots=True)
+class MacLearning:
+    """MAC learning of a distributed port group (vSphere 6.7 and later)."""
+
+    enabled: bool = False
+    unicast_flooding: bool = True
+    limit: int = 4096
+    limit_policy: str = "DROP"
+
+
+@dataclass(slots=True)
+class DvSwitch:
+    """A distributed switch; ``hosts`` are the managed object ids of its members."""
+
+    moid: str
+    uuid: str
+    name: str
+    version: str
+    hosts: tuple[str, ...]
+    config_version: int = 1
+    mtu: int = 1500
+
+    @property
+    def learns_macs(self) -> bool:
+        """MAC learning came with distributed switches of version 6.6 (vSphere 6.7)."""
+        return tuple(map(int, self.version.split(".")[:2])) >= (6, 6)
+
+
+@dataclass(slots=True)
+class DvGroup:
+    """A port group of a distributed switch."""
+
+    moid: str
+    name: str
+    switch: DvSwitch
+    vlan: int
+    security: Security
+    learning: MacLearning = field(default_factory=MacLearning)
+    config_version: int = 1
+    description: str = ""
+    uplink: bool = False
+    task: str | None = None
+
+
+Network = PortGroup | DvGroup
 
 
 @dataclass(slots=True)
@@ -109,11 +207,20 @@ class Host:
     api_version: str = "8.0.2.0"
     maintenance_mode: bool = False
     uuid: str = ""
+    moid: str = "ha-host"
+    connection: Literal["connected", "disconnected", "notResponding"] = "connected"
+    switches: dict[str, Switch] = field(default_factory=dict)
+    port_groups: dict[str, PortGroup] = field(default_factory=dict)
+    dv_groups: dict[str, DvGroup] = field(default_factory=dict)  # of switches it is a member of
 
     @property
     def memory_mb(self) -> int:
         """The host's memory in MiB."""
         return self.memory_gib * 1024
+
+    def network(self, name: str) -> Network | None:
+        """The port group of this name that VMs of this host can use."""
+        return self.port_groups.get(name) or self.dv_groups.get(name)
 
 
 @dataclass(slots=True)
@@ -137,6 +244,14 @@ class Vm:
     disks: list[Disk]
     nics: list[Nic]
     extra: dict[str, str]
+    host: Host
+    datastore: Datastore
+    folder: str  # its files on the datastore
+    cdroms: list[Cdrom] = field(default_factory=list)
+    snapshots: list[Snapshot] = field(default_factory=list)
+    template: bool = False
+    vapp: str = ""  # the moid of the vApp it is in
+    guest: str = ""  # what Tools report as the guest; "" when nothing is installed
     unreadable: bool = False
     tools_ready: bool = False  # Tools have started since the last power-on
     cores_per_socket: int = 1

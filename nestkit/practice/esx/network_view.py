@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from nestkit.practice.esx.api import vim
-from nestkit.practice.esx.model import Host, PortGroup, Security, Switch
+from nestkit.practice.esx.model import DvSwitch, Host, PortGroup, Security, Switch
 
 
 def _policy(security: Security) -> Any:
@@ -88,11 +88,27 @@ def port_groups(switches: dict[str, Switch], groups: Iterable[PortGroup]) -> lis
     ]
 
 
-def network(host: Host, switches: dict[str, Switch], groups: dict[str, PortGroup]) -> Any:
+def _proxy(host: Host, switch: DvSwitch) -> Any:
+    """A distributed switch as one of its member hosts has it."""
+    uplinks = [nic.device for nic in host.nics][-1:]
+    return vim.host.HostProxySwitch(
+        dvsUuid=switch.uuid,
+        dvsName=switch.name,
+        key=f"DvsPortset-{switch.moid}",
+        numPorts=2560,
+        numPortsAvailable=2500,
+        mtu=switch.mtu,
+        pnic=[_nic_key(device) for device in uplinks],
+        spec=vim.host.HostProxySwitch.Specification(),
+    )
+
+
+def network(host: Host, dv_switches: Iterable[DvSwitch] = ()) -> Any:
     """``config.network`` and ``HostNetworkSystem.networkInfo``."""
     return vim.host.NetworkInfo(
-        vswitch=virtual_switches(switches.values(), groups.values()),
-        portgroup=port_groups(switches, groups.values()),
+        vswitch=virtual_switches(host.switches.values(), host.port_groups.values()),
+        proxySwitch=[_proxy(host, one) for one in dv_switches if host.moid in one.hosts],
+        portgroup=port_groups(host.switches, host.port_groups.values()),
         pnic=[
             vim.host.PhysicalNic(
                 key=_nic_key(nic.device),

@@ -10,10 +10,9 @@ from dataclasses import replace
 from typing import Any
 
 from nestkit.practice.esx.api import vim
-from nestkit.practice.esx.model import PortGroup, Security
+from nestkit.practice.esx.model import Host, PortGroup, Security
 from nestkit.practice.esx.rules import bad_argument
 from nestkit.practice.esx.tree import add_network
-from nestkit.practice.esx.vm_view import network_moid
 from nestkit.practice.esx.world import World
 from nestkit.practice.tables import printable
 
@@ -25,54 +24,51 @@ def _security(policy: Any) -> Security:
     return Security(given.allowPromiscuous, given.macChanges, given.forgedTransmits)
 
 
-def update_port_group(world: World, name: str, spec: Any) -> None:
+def update_port_group(world: World, host: Host, name: str, spec: Any) -> None:
     """``UpdatePortGroup``."""
-    inventory = world.inventory
-    group = inventory.port_groups.get(name)
+    group = host.port_groups.get(name)
     if group is None:
         raise vim.fault.NotFound(msg=f"There is no port group '{name}'.")
-    if spec.vswitchName not in inventory.switches:
+    if spec.vswitchName not in host.switches:
         raise vim.fault.NotFound(msg=f"There is no switch '{spec.vswitchName}'.")
     if not 0 <= spec.vlanId <= 4095:
         raise bad_argument("portgrp.vlanId")
     if not spec.name or not printable(spec.name):
         raise bad_argument("portgrp.name")
-    if spec.name != name and spec.name in inventory.port_groups:
+    if spec.name != name and spec.name in host.port_groups:
         raise vim.fault.AlreadyExists(name=spec.name)
-    changed = PortGroup(spec.name, spec.vswitchName, spec.vlanId, _security(spec.policy))
+    moid = group.moid if spec.name == name else f"HaNetwork-{spec.name}"
+    changed = PortGroup(spec.name, spec.vswitchName, spec.vlanId, _security(spec.policy), moid)
     groups = {
         changed.name if key == name else key: changed if key == name else value
-        for key, value in inventory.port_groups.items()
+        for key, value in host.port_groups.items()
     }
-    inventory.port_groups.clear()
-    inventory.port_groups.update(groups)
+    host.port_groups.clear()
+    host.port_groups.update(groups)
     if spec.name != name:
-        _rename(world, name, spec.name)
+        if not world.layout.is_vcenter:
+            world.objects.pop(group.moid, None)
+        add_network(world, moid, spec.name)
+        for vm in world.inventory.vms.values():
+            for nic in vm.nics:
+                if vm.host is host and nic.network == name:
+                    nic.network = spec.name
     world.note_change()
 
 
-def _rename(world: World, old: str, new: str) -> None:
-    world.objects.pop(network_moid(old), None)
-    add_network(world, new)
-    for vm in world.inventory.vms.values():
-        for nic in vm.nics:
-            if nic.network == old:
-                nic.network = new
-
-
-def update_switch(world: World, name: str, spec: Any) -> None:
+def update_switch(world: World, host: Host, name: str, spec: Any) -> None:
     """``UpdateVirtualSwitch``; a switch has nothing to inherit from, so it keeps what is unset."""
-    switch = world.inventory.switches.get(name)
+    switch = host.switches.get(name)
     if switch is None:
         raise vim.fault.NotFound(msg=f"There is no switch '{name}'.")
     uplinks = switch.uplinks
     if spec.bridge is not None:
         uplinks = tuple(getattr(spec.bridge, "nicDevice", ()))
-        known = {nic.device for nic in world.inventory.host.nics}
+        known = {nic.device for nic in host.nics}
         if not set(uplinks) <= known:
             raise vim.fault.NotFound(msg="A physical NIC of the bridge is not there.")
     given, kept = _security(spec.policy), switch.security
-    world.inventory.switches[name] = replace(
+    host.switches[name] = replace(
         switch,
         uplinks=uplinks,
         mtu=spec.mtu or switch.mtu,

@@ -86,8 +86,8 @@ def _take_page(
 @method("ContinueRetrievePropertiesEx")
 def _continue(ctx: Context, target: Managed, args: dict[str, Any]) -> Xml:
     left, size = _take_page(ctx, target, args["token"])
-    objects = ctx.service.world.objects
-    return _page(ctx, target, [pair for pair in left if pair[0].moid in objects], size)
+    get = ctx.service.world.get
+    return _page(ctx, target, [pair for pair in left if get(pair[0].moid)], size)
 
 
 @method("CancelRetrievePropertiesEx")

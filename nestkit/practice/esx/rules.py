@@ -12,19 +12,20 @@ from typing import Any, Final
 
 from nestkit.practice.esx import host_view
 from nestkit.practice.esx.api import vim, vmodl
-from nestkit.practice.esx.devices import change_devices
+from nestkit.practice.esx.devices import Devices
 from nestkit.practice.esx.inventory import Inventory
 from nestkit.practice.esx.model import (
     HARDWARE_VERSIONS,
     MAX_VCPUS,
     NESTING_HARDWARE_VERSION,
+    Host,
     Vm,
 )
 from nestkit.practice.esx.vm_view import POWER
 from nestkit.practice.tables import printable
 
 # Fields of a ConfigSpec that the practice host carries out; others are refused, not dropped.
-_MODELLED: Final = frozenset(
+MODELLED: Final = frozenset(
     {
         "changeVersion", "name", "numCPUs", "numCoresPerSocket", "memoryMB", "nestedHVEnabled",
         "memoryAllocation", "cpuAllocation", "memoryReservationLockedToMax", "extraConfig",
@@ -32,6 +33,9 @@ _MODELLED: Final = frozenset(
         "cpuHotAddEnabled", "memoryHotAddEnabled",
     }
 )  # fmt: skip
+
+
+_HARDWARE: Final = ("numCPUs", "memoryMB", "nestedHVEnabled", "memoryAllocation", "firmware")
 
 
 def wrong_power(vm: Vm, wanted: str) -> Any:
@@ -56,7 +60,7 @@ def bad_config(name: str, why: str) -> Any:
     return vim.fault.InvalidVmConfig(property=name, msg=why)
 
 
-def reconfigure(vm: Vm, spec: Any, inventory: Inventory) -> None:
+def reconfigure(vm: Vm, spec: Any, inventory: Inventory, devices: Devices | None = None) -> None:
     """Check a ConfigSpec as a whole, then carry it out; nothing changes when it is refused.
 
     Raises
@@ -64,43 +68,79 @@ def reconfigure(vm: Vm, spec: Any, inventory: Inventory) -> None:
     vmodl.MethodFault
         As ESXi would.
     """
+    check_host(vm.host, change=True)
+    if vm.template and (spec.deviceChange or any(_given(spec, name) for name in _HARDWARE)):
+        # the hardware of a template is edited after it was converted to a VM
+        raise template_refusal()
     if spec.changeVersion and spec.changeVersion != vm.change_version:
         raise vim.fault.ConcurrentAccess(
             msg="The operation failed because of a concurrent change of the configuration."
         )
-    for info in spec._GetPropertyList():
-        value = getattr(spec, info.name)
-        if value not in (None, []) and info.name not in _MODELLED:
-            raise vmodl.fault.NotSupported(
-                msg=f"The practice host does not model configSpec.{info.name}."
-            )
-    _check_name(vm, spec.name, inventory)
-    _check_cpu(vm, spec, inventory)
-    _check_nesting(vm, spec, inventory)
+    if devices is None:  # a VM that exists
+        check_modelled(spec, MODELLED)
+    if spec.name is not None and spec.name != vm.name:
+        check_name(spec.name, inventory)
+    _check_cpu(vm, spec)
+    _check_nesting(vm, spec)
     memory_mb, reservation_mb, locked = _memory(vm, spec, inventory)
     _check_off_only(vm, spec)
-    disks, nics = change_devices(vm, spec.deviceChange, inventory)
+    devices = devices or Devices.of(vm, inventory)
+    devices.change(spec.deviceChange)
     vm.memory_mb, vm.reservation_mb, vm.reservation_locked = memory_mb, reservation_mb, locked
-    vm.disks, vm.nics = disks, nics
+    vm.disks, vm.nics, vm.cdroms = devices.disks, devices.nics, devices.cdroms
+    vm.datastore.used_gib += devices.grown_gib
     _apply(vm, spec)
     vm.touch()
 
 
-def _check_name(vm: Vm, name: str | None, inventory: Inventory) -> None:
-    if name is None or name == vm.name:
-        return
-    if not name.strip() or len(name) > 80 or not printable(name):
-        raise vim.fault.InvalidName(name=name[:80], msg="The name is empty or too long.")
-    for other in inventory.vms.values():
-        if other is not vm and other.name == name:
-            raise vim.fault.DuplicateName(
-                name=name,
-                object=vim.VirtualMachine(other.moid),
-                msg=f"The name '{name}' already exists.",
+def _given(spec: Any, name: str) -> bool:
+    return getattr(spec, name) is not None
+
+
+def check_modelled(spec: Any, modelled: frozenset[str]) -> None:
+    """Refuse fields that would have no effect, rather than drop them."""
+    for info in spec._GetPropertyList():
+        value = getattr(spec, info.name)
+        if value not in (None, []) and info.name not in modelled:
+            raise vmodl.fault.NotSupported(
+                msg=f"The practice host does not model configSpec.{info.name}."
             )
 
 
-def _check_cpu(vm: Vm, spec: Any, inventory: Inventory) -> None:
+def template_refusal() -> Any:
+    """``NotSupported``: a template is neither started nor changed."""
+    return vmodl.fault.NotSupported(
+        msg="The operation is not supported on the object: it is a template."
+    )
+
+
+def check_host(host: Host, *, change: bool = False) -> None:
+    """A host that is not connected does nothing; one in maintenance mode starts nothing."""
+    if host.connection != "connected":
+        raise vmodl.fault.HostNotConnected(
+            msg=f"Unable to communicate with the remote host {host.name}, since it is disconnected."
+        )
+    if host.maintenance_mode and not change:
+        raise vim.fault.InvalidState(
+            msg=f"The operation is not allowed in the current state: {host.name} is in "
+            "maintenance mode."
+        )
+
+
+def check_name(name: str, inventory: Inventory) -> None:
+    """A VM's name must be free; DuplicateName, InvalidName."""
+    if not name.strip() or len(name) > 80 or not printable(name):
+        raise vim.fault.InvalidName(name=name[:80], msg="The name is empty or too long.")
+    holder = inventory.vms.holder(name)
+    if holder is not None:
+        raise vim.fault.DuplicateName(
+            name=name,
+            object=vim.VirtualMachine(holder),
+            msg=f"The name '{name}' already exists.",
+        )
+
+
+def _check_cpu(vm: Vm, spec: Any) -> None:
     cpus = vm.cpu_count if spec.numCPUs is None else spec.numCPUs
     per_socket = spec.numCoresPerSocket or vm.cores_per_socket
     if not 1 <= cpus <= MAX_VCPUS:
@@ -111,11 +151,11 @@ def _check_cpu(vm: Vm, spec: Any, inventory: Inventory) -> None:
         return
     if vm.power != "on" or not vm.cpu_hot_add or cpus < vm.cpu_count:
         raise wrong_power(vm, "poweredOff")
-    if cpus > inventory.host.threads:
-        raise vim.fault.NotEnoughLogicalCpus(numCpuDest=inventory.host.threads, numCpuVm=cpus)
+    if cpus > vm.host.threads:
+        raise vim.fault.NotEnoughLogicalCpus(numCpuDest=vm.host.threads, numCpuVm=cpus)
 
 
-def _check_nesting(vm: Vm, spec: Any, inventory: Inventory) -> None:
+def _check_nesting(vm: Vm, spec: Any) -> None:
     if spec.nestedHVEnabled is None or spec.nestedHVEnabled == vm.nested:
         return
     if vm.power != "off":
@@ -128,7 +168,7 @@ def _check_nesting(vm: Vm, spec: Any, inventory: Inventory) -> None:
             "Hardware-assisted virtualization cannot be exposed to a VM of hardware version "
             f"{vm.hardware_version}; version {NESTING_HARDWARE_VERSION} or later is needed.",
         )
-    if not host_view.nesting_supported(inventory.host):
+    if not host_view.nesting_supported(vm.host):
         raise bad_config(
             "configSpec.nestedHVEnabled",
             "This host's processor does not support exposing hardware-assisted virtualization.",
@@ -151,9 +191,9 @@ def _memory(vm: Vm, spec: Any, inventory: Inventory) -> tuple[int, int, bool]:
         reservation = memory
     if not 0 <= reservation <= memory:
         raise bad_argument("configSpec.memoryAllocation.reservation")
-    capacity = inventory.host.memory_mb
+    capacity = vm.host.memory_mb
     if vm.power == "on":
-        others = [v for v in inventory.vms.values() if v.power == "on" and v is not vm]
+        others = [v for v in inventory.running_on(vm.host) if v is not vm]
         capacity -= sum(v.reservation_mb for v in others)
     if reservation > capacity and reservation > vm.reservation_mb:
         raise short_of_memory(reservation, capacity)
@@ -213,7 +253,10 @@ def _apply(vm: Vm, spec: Any) -> None:
 
 def check_power_on(vm: Vm, inventory: Inventory) -> None:
     """Admission control at power-on."""
-    host = inventory.host
+    host = vm.host
+    if vm.template:
+        raise template_refusal()
+    check_host(host)
     if vm.power == "on":
         raise wrong_power(vm, "poweredOn")
     if vm.cpu_count > host.threads:
@@ -223,13 +266,16 @@ def check_power_on(vm: Vm, inventory: Inventory) -> None:
             "config.nestedHVEnabled",
             "The VM asks for hardware-assisted virtualization, which this host cannot expose.",
         )
-    free = host.memory_mb - sum(v.reservation_mb for v in inventory.vms.values() if v.power == "on")
+    free = host.memory_mb - sum(v.reservation_mb for v in inventory.running_on(host))
     if vm.reservation_mb > free:
         raise short_of_memory(vm.reservation_mb, free)
 
 
 def upgrade(vm: Vm, version: str | None) -> None:
     """Raise the virtual hardware version; it cannot be lowered again."""
+    if vm.template:
+        raise template_refusal()
+    check_host(vm.host, change=True)
     if vm.power != "off":
         raise wrong_power(vm, "poweredOff")
     newest = HARDWARE_VERSIONS[-1]

@@ -9,8 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from nestkit.practice.esx import (  # noqa: F401  (importing them registers methods)
+    browsing,
+    distributed,
+    properties,
+    soap,
+    vcenter,
+    views,
+)
 from nestkit.practice.esx import inventory as inventories
-from nestkit.practice.esx import properties, soap, views  # noqa: F401  (views registers)
 from nestkit.practice.esx.api import VmomiSupport, vim, vmodl
 from nestkit.practice.esx.managed import Managed
 from nestkit.practice.esx.methods import METHODS, Context, not_modelled
@@ -39,22 +46,26 @@ class EsxService:
     """Answers ``/sdk``. Thread-safe."""
 
     kind = "esx"
+    administrator = "root"
     plain_http = False
+    inventories: Any = inventories  # the module that reads the inventory
 
     def __init__(self, options: Options, password: str, faults: Switchboard) -> None:
-        path = Path(options.inventory) if options.inventory else inventories.default_path()
+        given = options.inventory
+        path = Path(given) if given else self.inventories.default_path()
 
         def build() -> inventories.Inventory:
-            return inventories.load(
+            made: inventories.Inventory = self.inventories.load(
                 path, profile=options.profile, vms=options.vms, seed=options.seed
             )
+            return made
 
         self.faults = faults
         self.world = World(build)
         self.sessions = Sessions(idle_s=options.session_s)
         self.tasks = Tasks(self.world, faults)
         self._password = password.encode()
-        self.user = "trainee" if self.world.inventory.read_only else "root"
+        self.user = "trainee" if self.world.inventory.read_only else self.administrator
 
     def reset(self) -> None:
         """The inventory's first state; sessions end."""
@@ -121,7 +132,7 @@ class EsxService:
         return Response(done.status, done.body, "text/xml; charset=utf-8", tuple(headers))
 
     def _versions(self) -> bytes:
-        newest = self.world.inventory.host.api_version
+        newest = self.world.inventory.api_version
         priors = _PRIORS[_PRIORS.index(newest) + 1 :] if newest in _PRIORS else _PRIORS
         rows = "".join(f"<version>{version}</version>" for version in priors)
         return (
@@ -133,7 +144,7 @@ class EsxService:
     def _version(self, action: str) -> str | None:
         """The API version a SOAPAction asks for; None when it is not one of ours."""
         wanted = action.strip().strip('"').removeprefix("urn:")
-        newest = self.world.inventory.host.api_version
+        newest = self.world.inventory.api_version
         if wanted in ("", "vim25"):
             wanted = "vim25/2.5u2"
         name = wanted.removeprefix("vim25/")
@@ -146,7 +157,7 @@ class EsxService:
         return str(version)
 
     def _soap(self, request: Request) -> _Answer:
-        newest = str(VmomiSupport.versionMap[f"vim25/{self.world.inventory.host.api_version}"])
+        newest = str(VmomiSupport.versionMap[f"vim25/{self.world.inventory.api_version}"])
         version = self._version(request.header("SOAPAction"))
         if version is None:
             error = soap.invalid_request(
@@ -206,3 +217,11 @@ class EsxService:
                 privilegeId=privilege,
                 msg="Permission to perform this operation was denied.",
             )
+
+
+class VpxService(EsxService):
+    """A practice vCenter: the same API over a cluster and its distributed switches."""
+
+    kind = "vpx"
+    administrator = "administrator@vsphere.local"
+    inventories = vcenter

@@ -1,62 +1,18 @@
-"""The inventory tree of an ESXi host: which managed objects there are, and what is in them."""
+"""The inventory tree: which managed objects there are, and what is in them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from nestkit.practice.esx import host_view, network_view, vm_view
+from nestkit.practice.esx import dvs_view, host_view, network_view
 from nestkit.practice.esx.api import vim, vmodl
 from nestkit.practice.esx.managed import REFS, Managed
-from nestkit.practice.esx.model import Vm
-from nestkit.practice.esx.vm_view import DATASTORE, network_moid
+from nestkit.practice.esx.model import Datastore, DvGroup, DvSwitch, Host
 
 if TYPE_CHECKING:
     from nestkit.practice.esx.world import World
-
-
-class VmObject(Managed):
-    """A VM; its properties are made when they are asked for."""
-
-    __slots__ = ("vm", "world")
-
-    def __init__(self, world: World, vm: Vm) -> None:
-        super().__init__(vim.VirtualMachine, vm.moid, {})
-        self.world, self.vm = world, vm
-
-    def value(self, name: str) -> Any:
-        read = _VM_PROPERTIES.get(name)
-        return read(self.world, self.vm) if read else None
-
-    def names(self) -> Iterator[str]:
-        yield from _VM_PROPERTIES
-
-    @property
-    def unreadable(self) -> bool:
-        return self.vm.unreadable
-
-
-_VM_PROPERTIES: Final[dict[str, Callable[[World, Vm], Any]]] = {
-    "name": lambda world, vm: vm.name,
-    "parent": lambda world, vm: vim.Folder("ha-folder-vm"),
-    "overallStatus": lambda world, vm: "green",
-    "configStatus": lambda world, vm: "green",
-    "recentTask": lambda world, vm: world.recent_tasks(vm.moid),
-    "capability": lambda world, vm: vm_view.capability(
-        vm, host_view.nesting_supported(world.inventory.host)
-    ),
-    "config": lambda world, vm: vm_view.config(vm),
-    "runtime": lambda world, vm: vm_view.runtime(vm),
-    "guest": lambda world, vm: vm_view.guest(vm),
-    "summary": lambda world, vm: vm_view.summary(vm),
-    "guestHeartbeatStatus": lambda world, vm: "green" if vm.tools_running else "gray",
-    "resourcePool": lambda world, vm: vim.ResourcePool("ha-root-pool"),
-    "datastore": lambda world, vm: REFS([vim.Datastore(DATASTORE)]),
-    "network": lambda world, vm: REFS(
-        vim.Network(network_moid(name)) for name in dict.fromkeys(n.network for n in vm.nics)
-    ),
-}
 
 
 def _add(world: World, kind: Any, moid: str, **props: Callable[[], Any]) -> None:
@@ -74,32 +30,44 @@ def _entity(
     }
     if parent is not None:
         common["parent"] = lambda: parent
-    _add(world, kind, moid, **common, **props)
+    _add(world, kind, moid, **{**common, **props})
 
 
 def grow(world: World) -> None:
+    """Make the managed objects of a world, but for its VMs."""
+    inventory = world.inventory
     _grow_services(world)
     _grow_folders(world)
-    _grow_hosts(world)
-    _grow_networks(world)
-    for vm in world.inventory.vms.values():
-        world.objects[vm.moid] = VmObject(world, vm)
+    _grow_compute(world)
+    for host in inventory.hosts.values():
+        _grow_host(world, host)
+        for group in host.port_groups.values():
+            add_network(world, group.moid, group.name)
+    for store in inventory.datastores.values():
+        _grow_datastore(world, store)
+    for switch in inventory.dv_switches.values():
+        _grow_dv_switch(world, switch)
+    for dv_group in inventory.dv_groups.values():
+        _grow_dv_group(world, dv_group)
 
 
 def _grow_services(world: World) -> None:
+    layout = world.layout
     _add(
         world,
         vim.ServiceInstance,
         "ServiceInstance",
         content=lambda: content(world),
         serverClock=lambda: datetime.now(UTC),
-        capability=lambda: vim.Capability(provisioningSupported=True, multiHostSupported=False),
+        capability=lambda: vim.Capability(
+            provisioningSupported=True, multiHostSupported=layout.is_vcenter
+        ),
     )
-    _add(world, vmodl.query.PropertyCollector, "ha-property-collector")
+    _add(world, vmodl.query.PropertyCollector, layout.collector)
     _add(world, vim.view.ViewManager, "ViewManager")
-    _add(world, vim.SessionManager, "ha-sessionmgr", defaultLocale=lambda: "en")
-    _add(world, vim.TaskManager, "ha-taskmgr", recentTask=world.recent_tasks)
-    _add(world, vim.SearchIndex, "ha-searchindex")
+    _add(world, vim.SessionManager, layout.sessions, defaultLocale=lambda: "en")
+    _add(world, vim.TaskManager, layout.tasks, recentTask=world.recent_tasks)
+    _add(world, vim.SearchIndex, layout.search)
 
 
 def _folder(world: World, moid: str, name: str, parent: Any, child_type: list[str]) -> None:
@@ -115,148 +83,221 @@ def _folder(world: World, moid: str, name: str, parent: Any, child_type: list[st
 
 
 def _grow_folders(world: World) -> None:
-    root, datacenter = vim.Folder("ha-folder-root"), vim.Datacenter("ha-datacenter")
-    _folder(world, "ha-folder-root", "ha-folder-root", None, ["Datacenter"])
+    ids = world.layout
+    root, datacenter = vim.Folder(ids.root), vim.Datacenter(ids.datacenter)
+    _folder(world, ids.root, ids.root_name, None, ["Datacenter"])
     _entity(
         world,
         vim.Datacenter,
-        "ha-datacenter",
-        "ha-datacenter",
+        ids.datacenter,
+        ids.datacenter_name,
         root,
-        vmFolder=lambda: vim.Folder("ha-folder-vm"),
-        hostFolder=lambda: vim.Folder("ha-folder-host"),
-        datastoreFolder=lambda: vim.Folder("ha-folder-datastore"),
-        networkFolder=lambda: vim.Folder("ha-folder-network"),
-        datastore=lambda: world.refs([DATASTORE]),
-        network=lambda: world.refs(world.children("ha-folder-network")),
+        vmFolder=lambda: vim.Folder(ids.vm_folder),
+        hostFolder=lambda: vim.Folder(ids.host_folder),
+        datastoreFolder=lambda: vim.Folder(ids.datastore_folder),
+        networkFolder=lambda: vim.Folder(ids.network_folder),
+        datastore=lambda: world.refs(world.children(ids.datastore_folder)),
+        network=lambda: _networks(world),
     )
-    _folder(world, "ha-folder-vm", "vm", datacenter, ["VirtualMachine"])
-    _folder(world, "ha-folder-host", "host", datacenter, ["ComputeResource"])
-    _folder(world, "ha-folder-datastore", "datastore", datacenter, ["Datastore"])
-    _folder(world, "ha-folder-network", "network", datacenter, ["Network"])
+    inside = ["VirtualMachine", "VirtualApp"] if ids.is_vcenter else ["VirtualMachine"]
+    _folder(world, ids.vm_folder, "vm", datacenter, inside)
+    _folder(world, ids.host_folder, "host", datacenter, ["ComputeResource"])
+    _folder(world, ids.datastore_folder, "datastore", datacenter, ["Datastore"])
+    _folder(world, ids.network_folder, "network", datacenter, ["Network"])
+    for moid, name in world.inventory.vapps.items():
+        _grow_vapp(world, moid, name)
 
 
-def _grow_hosts(world: World) -> None:
-    inventory = world.inventory
-    host, switches, groups = inventory.host, inventory.switches, inventory.port_groups
-    datastore, networks = (lambda: world.refs([DATASTORE])), (lambda: _networks(world))
+def _grow_vapp(world: World, moid: str, name: str) -> None:
+    ids = world.layout
     _entity(
         world,
-        vim.ComputeResource,
-        "ha-compute-res",
-        host.name,
-        vim.Folder("ha-folder-host"),
-        host=lambda: world.refs(["ha-host"]),
-        resourcePool=lambda: vim.ResourcePool("ha-root-pool"),
-        datastore=datastore,
-        network=networks,
-        summary=lambda: vim.ComputeResource.Summary(
-            totalCpu=host.mhz * host.cores,
-            totalMemory=host.memory_gib * 2**30,
-            numCpuCores=host.cores,
-            numCpuThreads=host.threads,
-            effectiveCpu=host.mhz * host.cores,
-            effectiveMemory=host.memory_mb,
-            numHosts=1,
-            numEffectiveHosts=1,
+        vim.VirtualApp,
+        moid,
+        name,
+        vim.ResourcePool(ids.pool),
+        parentFolder=lambda: vim.Folder(ids.vm_folder),
+        owner=lambda: _compute(world),
+        vm=lambda: world.refs(world.children(moid)),
+    )
+
+
+def _compute(world: World) -> Any:
+    kind = vim.ClusterComputeResource if world.layout.is_vcenter else vim.ComputeResource
+    return kind(world.layout.compute)
+
+
+def _grow_compute(world: World) -> None:
+    inventory, ids = world.inventory, world.layout
+    hosts = list(inventory.hosts.values())
+    ready = [h for h in hosts if h.connection == "connected" and not h.maintenance_mode]
+    kind = vim.ClusterComputeResource if ids.is_vcenter else vim.ComputeResource
+    of = kind.Summary if not ids.is_vcenter else vim.ClusterComputeResource.Summary
+    more = {"currentFailoverLevel": 0, "numVmotions": 0} if ids.is_vcenter else {}
+    _entity(
+        world,
+        kind,
+        ids.compute,
+        ids.compute_name,
+        vim.Folder(ids.host_folder),
+        host=lambda: world.refs(list(inventory.hosts)),
+        resourcePool=lambda: vim.ResourcePool(ids.pool),
+        datastore=lambda: world.refs(world.children(ids.datastore_folder)),
+        network=lambda: _networks(world),
+        summary=lambda: of(
+            totalCpu=sum(host.mhz * host.cores for host in hosts),
+            totalMemory=sum(host.memory_gib for host in hosts) * 2**30,
+            numCpuCores=sum(host.cores for host in hosts),
+            numCpuThreads=sum(host.threads for host in hosts),
+            effectiveCpu=sum(host.mhz * host.cores for host in ready),
+            effectiveMemory=sum(host.memory_mb for host in ready),
+            numHosts=len(hosts),
+            numEffectiveHosts=len(ready),
             overallStatus="green",
+            **more,
         ),
-    )
-    _entity(
-        world,
-        vim.HostSystem,
-        "ha-host",
-        host.name,
-        vim.ComputeResource("ha-compute-res"),
-        hardware=lambda: host_view.hardware(host),
-        capability=lambda: host_view.capability(host),
-        runtime=lambda: host_view.runtime(host),
-        summary=lambda: host_view.summary(host, world.used_mb()),
-        config=lambda: host_view.config(host, switches, groups),
-        configManager=lambda: vim.host.ConfigManager(
-            networkSystem=vim.host.NetworkSystem("networkSystem"),
-            storageSystem=vim.host.StorageSystem("storageSystem"),
-        ),
-        vm=lambda: world.refs(list(inventory.vms)),
-        datastore=datastore,
-        network=networks,
     )
     _entity(
         world,
         vim.ResourcePool,
-        "ha-root-pool",
+        ids.pool,
         "Resources",
-        vim.ComputeResource("ha-compute-res"),
-        owner=lambda: vim.ComputeResource("ha-compute-res"),
-        vm=lambda: world.refs(list(inventory.vms)),
+        _compute(world),
+        owner=lambda: _compute(world),
+        resourcePool=lambda: world.refs(list(inventory.vapps)),
+        vm=lambda: world.refs(world.loose_vms()),
     )
+
+
+def _grow_host(world: World, host: Host) -> None:
+    inventory, system = world.inventory, world.host_part(host, "networkSystem")
+    storage = world.host_part(host, "storageSystem")
+    switches = inventory.dv_switches.values()
     _entity(
         world,
-        vim.Datastore,
-        DATASTORE,
-        DATASTORE,
-        vim.Folder("ha-folder-datastore"),
-        summary=lambda: host_view.datastore_summary(host, _used_gib(world)),
-        vm=lambda: world.refs(list(inventory.vms)),
+        vim.HostSystem,
+        host.moid,
+        host.name,
+        _compute(world),
+        hardware=lambda: host_view.hardware(host),
+        capability=lambda: host_view.capability(host),
+        runtime=lambda: host_view.runtime(host),
+        summary=lambda: host_view.summary(host, world.used_mb(host)),
+        config=lambda: host_view.config(host, switches),
+        configManager=lambda: vim.host.ConfigManager(
+            networkSystem=vim.host.NetworkSystem(system),
+            storageSystem=vim.host.StorageSystem(storage),
+        ),
+        vm=lambda: world.refs([vm.moid for vm in inventory.vms.values() if vm.host is host]),
+        datastore=lambda: world.refs(world.children(world.layout.datastore_folder)),
+        network=lambda: world.refs(
+            [g.moid for g in host.port_groups.values()] + [g.moid for g in host.dv_groups.values()]
+        ),
+        overallStatus=lambda: "green" if host.connection == "connected" else "red",
     )
     _add(
         world,
         vim.host.NetworkSystem,
-        "networkSystem",
-        networkInfo=lambda: network_view.network(host, switches, groups),
+        system,
+        networkInfo=lambda: network_view.network(host, switches),
     )
     _add(
         world,
         vim.host.StorageSystem,
-        "storageSystem",
+        storage,
         storageDeviceInfo=lambda: host_view.storage(host),
     )
 
 
+def _grow_datastore(world: World, store: Datastore) -> None:
+    inventory, browser = world.inventory, f"datastoreBrowser-{store.moid}"
+    _entity(
+        world,
+        vim.Datastore,
+        store.moid,
+        store.name,
+        vim.Folder(world.layout.datastore_folder),
+        summary=lambda: host_view.datastore_summary(store),
+        browser=lambda: vim.host.DatastoreBrowser(browser),
+        vm=lambda: world.refs([vm.moid for vm in inventory.vms.values() if vm.datastore is store]),
+    )
+    _add(world, vim.host.DatastoreBrowser, browser, datastore=lambda: world.refs([store.moid]))
+
+
 def _networks(world: World) -> Any:
-    return world.refs(world.children("ha-folder-network"))
+    """All but the switches, which share the folder."""
+    refs = world.refs(world.children(world.layout.network_folder))
+    return REFS(ref for ref in refs if isinstance(ref, vim.Network))
 
 
-def _used_gib(world: World) -> float:
-    return sum(disk.size_gib for vm in world.inventory.vms.values() for disk in vm.disks) / 10
+def _vms_on(world: World, name: str) -> Any:
+    vms = world.inventory.vms.values()
+    return world.refs([vm.moid for vm in vms if any(nic.network == name for nic in vm.nics)])
 
 
-def _grow_networks(world: World) -> None:
-    for name in world.inventory.port_groups:
-        add_network(world, name)
-
-
-def add_network(world: World, name: str) -> None:
-    """The Network object that stands for a port group."""
-    moid = network_moid(name)
+def add_network(world: World, moid: str, name: str) -> None:
+    """The Network object that stands for the standard port groups of this name."""
+    hosts = world.inventory.hosts.values()
     _entity(
         world,
         vim.Network,
         moid,
         name,
-        vim.Folder("ha-folder-network"),
+        vim.Folder(world.layout.network_folder),
         summary=lambda: vim.Network.Summary(
             network=vim.Network(moid), name=name, accessible=True, ipPoolName=""
         ),
-        host=lambda: world.refs(["ha-host"]),
-        vm=lambda: world.refs(
-            [
-                vm.moid
-                for vm in world.inventory.vms.values()
-                if any(nic.network == name for nic in vm.nics)
-            ]
+        host=lambda: world.refs([host.moid for host in hosts if name in host.port_groups]),
+        vm=lambda: _vms_on(world, name),
+    )
+
+
+def _grow_dv_switch(world: World, switch: DvSwitch) -> None:
+    inventory = world.inventory
+    groups = [group for group in inventory.dv_groups.values() if group.switch is switch]
+    _entity(
+        world,
+        vim.dvs.VmwareDistributedVirtualSwitch,
+        switch.moid,
+        switch.name,
+        vim.Folder(world.layout.network_folder),
+        uuid=lambda: switch.uuid,
+        capability=lambda: dvs_view.capability(switch),
+        summary=lambda: dvs_view.summary(switch, groups),
+        config=lambda: dvs_view.config(switch, groups),
+        portgroup=lambda: world.refs([group.moid for group in groups]),
+    )
+
+
+def _grow_dv_group(world: World, group: DvGroup) -> None:
+    _entity(
+        world,
+        vim.dvs.DistributedVirtualPortgroup,
+        group.moid,
+        group.name,
+        vim.Folder(world.layout.network_folder),
+        key=lambda: group.moid,
+        config=lambda: dvs_view.group_config(group),
+        summary=lambda: vim.Network.Summary(
+            network=vim.dvs.DistributedVirtualPortgroup(group.moid),
+            name=group.name,
+            accessible=True,
+            ipPoolName="",
         ),
+        host=lambda: world.refs(list(group.switch.hosts)),
+        vm=lambda: _vms_on(world, group.name),
     )
 
 
 def content(world: World) -> Any:
     """``ServiceInstance.content``."""
+    ids = world.layout
     return vim.ServiceInstanceContent(
-        rootFolder=vim.Folder("ha-folder-root"),
-        propertyCollector=vmodl.query.PropertyCollector("ha-property-collector"),
+        rootFolder=vim.Folder(ids.root),
+        propertyCollector=vmodl.query.PropertyCollector(ids.collector),
         viewManager=vim.view.ViewManager("ViewManager"),
-        about=host_view.about(world.inventory.host),
-        sessionManager=vim.SessionManager("ha-sessionmgr"),
-        taskManager=vim.TaskManager("ha-taskmgr"),
-        searchIndex=vim.SearchIndex("ha-searchindex"),
+        about=host_view.about(world.inventory),
+        sessionManager=vim.SessionManager(ids.sessions),
+        taskManager=vim.TaskManager(ids.tasks),
+        searchIndex=vim.SearchIndex(ids.search),
     )

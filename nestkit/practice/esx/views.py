@@ -8,7 +8,7 @@ from urllib.parse import unquote
 from nestkit.practice.esx.api import VmomiSupport, vim
 from nestkit.practice.esx.managed import REFS, Managed
 from nestkit.practice.esx.methods import Context, method
-from nestkit.practice.esx.tree import VmObject
+from nestkit.practice.esx.vm_object import VmObject
 
 
 @method("CreateContainerView")
@@ -22,7 +22,7 @@ def _container_view(ctx: Context, target: Managed, args: dict[str, Any]) -> Any:
         found: dict[str, Managed] = {}
         queue = list(world.children(top.moid))
         for moid in queue:  # grows while it is walked
-            obj = world.objects.get(moid)
+            obj = world.get(moid)
             if obj is None or moid in found:
                 continue
             found[moid] = obj
@@ -51,7 +51,7 @@ def _list_view(ctx: Context, target: Managed, args: dict[str, Any]) -> Any:
     ctx.user.objects[moid] = Managed(
         vim.view.ListView,
         moid,
-        {"view": lambda: REFS(ref for ref in refs if ref._GetMoId() in world.objects)},
+        {"view": lambda: REFS(ref for ref in refs if world.get(ref._GetMoId()))},
     )
     return vim.view.ListView(moid)
 
@@ -71,8 +71,9 @@ def _find_by_uuid(ctx: Context, target: Managed, args: dict[str, Any]) -> Any:
 def _find_all_by_uuid(ctx: Context, target: Managed, args: dict[str, Any]) -> Any:
     inventory, uuid = ctx.service.world.inventory, args["uuid"].lower()
     if not args["vmSearch"]:
-        return [vim.HostSystem("ha-host")] if uuid == inventory.host.uuid else []
-    vm = inventory.vms.get(inventory.by_uuid.get(uuid, ""))
+        hosts = inventory.hosts.values()
+        return [vim.HostSystem(host.moid) for host in hosts if host.uuid == uuid]
+    vm = inventory.vms.find_uuid(uuid)
     if vm is None:
         return []
     wanted = vm.instance_uuid if args.get("instanceUuid") else vm.uuid
@@ -82,12 +83,12 @@ def _find_all_by_uuid(ctx: Context, target: Managed, args: dict[str, Any]) -> An
 @method("FindByInventoryPath")
 def _find_by_path(ctx: Context, target: Managed, args: dict[str, Any]) -> Any:
     world = ctx.service.world
-    moid = "ha-folder-root"
+    moid = world.layout.root
     for part in args["inventoryPath"].strip("/").split("/"):
         name = unquote(part)
-        below = [world.objects[child] for child in world.children(moid)]
-        found = next((obj for obj in below if obj.value("name") in (part, name)), None)
+        below = [world.get(child) for child in world.children(moid)]
+        found = next((obj for obj in below if obj and obj.value("name") in (part, name)), None)
         if found is None:
             return None
         moid = found.moid
-    return world.objects[moid].ref
+    return world.refs([moid])[0]

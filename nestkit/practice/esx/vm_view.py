@@ -10,11 +10,10 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from nestkit.practice.esx.api import vim
-from nestkit.practice.esx.model import Disk, Nic, NicModel, Vm
+from nestkit.practice.esx.device_view import devices, folder_of
+from nestkit.practice.esx.model import Vm
 
-Device = vim.vm.device
 POWER: Final = {"on": "poweredOn", "off": "poweredOff", "suspended": "suspended"}
-DATASTORE: Final = "datastore1"
 GUESTS: Final = {
     "vmkernel5Guest": "VMware ESXi 5.x",
     "vmkernel6Guest": "VMware ESXi 6.x",
@@ -22,102 +21,10 @@ GUESTS: Final = {
     "vmkernel7Guest": "VMware ESXi 7",
     "vmkernel8Guest": "VMware ESXi 8 or later",
 }
-_CONTROLLERS: Final = {
-    "ide": (200, Device.VirtualIDEController, "IDE 0"),
-    "scsi": (1000, Device.ParaVirtualSCSIController, "SCSI controller 0"),
-    "sata": (15000, Device.VirtualAHCIController, "SATA controller 0"),
-    "nvme": (31000, Device.VirtualNVMEController, "NVME controller 0"),
-}
-NIC_TYPES: Final[dict[NicModel, Any]] = {
-    "vmxnet3": Device.VirtualVmxnet3,
-    "e1000e": Device.VirtualE1000e,
-    "e1000": Device.VirtualE1000,
-    "pcnet32": Device.VirtualPCNet32,
-}
-
-
-def network_moid(name: str) -> str:
-    """The managed object id of a port group's Network."""
-    return f"HaNetwork-{name}"
-
-
-def folder_of(vm: Vm) -> str:
-    """The VM's folder on the datastore; the id keeps equal names apart."""
-    safe = "".join(char if char.isalnum() or char in "-_. " else "_" for char in vm.name)
-    return f"[{DATASTORE}] {safe}-{vm.moid}"
 
 
 def _share(value: int) -> Any:
     return vim.SharesInfo(shares=value, level="normal")
-
-
-def _controllers(vm: Vm) -> list[Any]:
-    made = [
-        Device.VirtualPCIController(
-            key=100, busNumber=0, deviceInfo=vim.Description(label="PCI controller 0", summary="")
-        )
-    ]
-    for bus in dict.fromkeys(["ide", *(disk.bus for disk in vm.disks)]):
-        key, kind, label = _CONTROLLERS[bus]
-        controller = kind(key=key, busNumber=0)
-        controller.deviceInfo = vim.Description(label=label, summary=label)
-        controller.device = [disk.key for disk in vm.disks if disk.bus == bus]
-        if bus == "scsi":
-            controller.sharedBus = "noSharing"
-            controller.hotAddRemove = True
-            controller.scsiCtlrUnitNumber = 7
-        made.append(controller)
-    return made
-
-
-def _disk(vm: Vm, disk: Disk, number: int) -> Any:
-    size = round(disk.size_gib * 2**30)
-    return Device.VirtualDisk(
-        key=disk.key,
-        deviceInfo=vim.Description(label=f"Hard disk {number + 1}", summary=f"{size // 1024:,} KB"),
-        backing=Device.VirtualDisk.FlatVer2BackingInfo(
-            fileName=f"{folder_of(vm)}/disk-{number}.vmdk",
-            datastore=vim.Datastore(DATASTORE),
-            diskMode="persistent",
-            thinProvisioned=True,
-        ),
-        controllerKey=_CONTROLLERS[disk.bus][0],
-        unitNumber=number,
-        capacityInKB=size // 1024,
-        capacityInBytes=size,
-    )
-
-
-def _nic(vm: Vm, nic: Nic, number: int) -> Any:
-    return NIC_TYPES[nic.model](
-        key=nic.key,
-        deviceInfo=vim.Description(label=f"Network adapter {number + 1}", summary=nic.network),
-        backing=Device.VirtualEthernetCard.NetworkBackingInfo(
-            deviceName=nic.network,
-            useAutoDetect=False,
-            network=vim.Network(network_moid(nic.network)),
-        ),
-        connectable=Device.VirtualDevice.ConnectInfo(
-            startConnected=nic.connected,
-            allowGuestControl=True,
-            connected=nic.connected and vm.power == "on",
-            status="ok" if vm.power == "on" else "untried",
-        ),
-        controllerKey=100,
-        unitNumber=7 + number,
-        addressType="generated",
-        macAddress=nic.mac,
-        wakeOnLanEnabled=True,
-    )
-
-
-def devices(vm: Vm) -> list[Any]:
-    """The VM's virtual devices."""
-    return [
-        *_controllers(vm),
-        *(_disk(vm, disk, n) for n, disk in enumerate(vm.disks)),
-        *(_nic(vm, nic, n) for n, nic in enumerate(vm.nics)),
-    ]
 
 
 def _allocation(reservation: int, shares: int) -> Any:
@@ -146,6 +53,11 @@ def guest_name(vm: Vm) -> str:
     return GUESTS.get(vm.guest_id, vm.guest_id)
 
 
+def _connection(vm: Vm) -> str:
+    # what vCenter says of the VMs of a host it has lost; ESXi itself is always connected
+    return "connected" if vm.host.connection == "connected" else "disconnected"
+
+
 def config(vm: Vm) -> Any:
     """``VirtualMachine.config``."""
     path = folder_of(vm)
@@ -157,7 +69,7 @@ def config(vm: Vm) -> Any:
         version=f"vmx-{vm.hardware_version:02d}",
         uuid=vm.uuid,
         instanceUuid=vm.instance_uuid,
-        template=False,
+        template=vm.template,
         guestId=vm.guest_id,
         alternateGuestName="",
         annotation=vm.annotation,
@@ -189,8 +101,8 @@ def config(vm: Vm) -> Any:
 def runtime(vm: Vm) -> Any:
     """``VirtualMachine.runtime``."""
     return vim.vm.RuntimeInfo(
-        host=vim.HostSystem("ha-host"),
-        connectionState="connected",
+        host=vim.HostSystem(vm.host.moid),
+        connectionState=_connection(vm),
         powerState=POWER[vm.power],
         faultToleranceState="notConfigured",
         toolsInstallerMounted=False,
@@ -216,10 +128,56 @@ def guest(vm: Vm) -> Any:
         guestStateChangeSupported=vm.tools_running,
     )
     if vm.tools_running:
-        info.guestId, info.guestFullName = vm.guest_id, guest_name(vm)
+        info.guestId, info.guestFullName = vm.guest, GUESTS.get(vm.guest, vm.guest)
         info.guestFamily = "otherGuestFamily"
         info.hostName = f"vm-{vm.moid}"
     return info
+
+
+def snapshot(vm: Vm) -> Any:
+    """``VirtualMachine.snapshot``: each snapshot is the child of the one before it."""
+    if not vm.snapshots:
+        return None
+    tree: list[Any] = []
+    for number in range(len(vm.snapshots), 0, -1):
+        one = vm.snapshots[number - 1]
+        tree = [
+            vim.vm.SnapshotTree(
+                snapshot=vim.vm.Snapshot(one.moid),
+                vm=vim.VirtualMachine(vm.moid),
+                name=one.name,
+                description="",
+                id=number,
+                createTime=one.created,
+                state="poweredOff",
+                quiesced=False,
+                replaySupported=False,
+                childSnapshotList=tree,
+            )
+        ]
+    return vim.vm.SnapshotInfo(
+        currentSnapshot=vim.vm.Snapshot(vm.snapshots[-1].moid), rootSnapshotList=tree
+    )
+
+
+def layout(vm: Vm) -> Any:
+    """``VirtualMachine.layoutEx``: its files, those of snapshots included."""
+    path = folder_of(vm)
+    files = [("vm.vmx", "config", 4096)]
+    for number, disk in enumerate(vm.disks):
+        children = range(len(vm.snapshots) + 1)
+        names = [f"disk-{number}" + (f"-{child:06d}" if child else "") for child in children]
+        for name in names:
+            files.append((f"{name}.vmdk", "diskDescriptor", 512))
+            size = 0 if disk.thin else round(disk.size_gib * 2**30)
+            files.append((f"{name}-flat.vmdk", "diskExtent", size))
+    return vim.vm.FileLayoutEx(
+        file=[
+            vim.vm.FileLayoutEx.FileInfo(key=n, name=f"{path}/{name}", type=kind, size=size)
+            for n, (name, kind, size) in enumerate(files)
+        ],
+        timestamp=vm.modified,
+    )
 
 
 def summary(vm: Vm) -> Any:
@@ -235,7 +193,7 @@ def summary(vm: Vm) -> Any:
         ),
         config=vim.vm.Summary.ConfigSummary(
             name=vm.name,
-            template=False,
+            template=vm.template,
             vmPathName=f"{folder_of(vm)}/vm.vmx",
             memorySizeMB=vm.memory_mb,
             cpuReservation=vm.cpu_reservation_mhz,
@@ -280,7 +238,7 @@ LEAVES: Final[dict[str, Callable[[Vm], Any]]] = {
     "config.guestId": lambda vm: vm.guest_id,
     "config.guestFullName": guest_name,
     "config.firmware": lambda vm: vm.firmware,
-    "config.template": lambda vm: False,
+    "config.template": lambda vm: vm.template,
     "config.annotation": lambda vm: vm.annotation,
     "config.nestedHVEnabled": lambda vm: vm.nested,
     "config.cpuHotAddEnabled": lambda vm: vm.cpu_hot_add,
@@ -290,7 +248,7 @@ LEAVES: Final[dict[str, Callable[[Vm], Any]]] = {
     "config.hardware.numCoresPerSocket": lambda vm: vm.cores_per_socket,
     "config.hardware.memoryMB": lambda vm: vm.memory_mb,
     "runtime.powerState": lambda vm: vim.VirtualMachine.PowerState(POWER[vm.power]),
-    "runtime.connectionState": lambda vm: vim.VirtualMachine.ConnectionState("connected"),
+    "runtime.connectionState": lambda vm: vim.VirtualMachine.ConnectionState(_connection(vm)),
     "guest.toolsRunningStatus": _tools_running,
     "guest.toolsVersionStatus2": _tools_version,
     "guest.guestState": lambda vm: "running" if vm.tools_running else "notRunning",
@@ -303,6 +261,6 @@ LEAVES: Final[dict[str, Callable[[Vm], Any]]] = {
     "summary.config.numEthernetCards": lambda vm: len(vm.nics),
     "summary.config.numVirtualDisks": lambda vm: len(vm.disks),
     "summary.config.guestId": lambda vm: vm.guest_id,
-    "summary.config.template": lambda vm: False,
+    "summary.config.template": lambda vm: vm.template,
     "summary.runtime.powerState": lambda vm: vim.VirtualMachine.PowerState(POWER[vm.power]),
 }

@@ -1,0 +1,57 @@
+"""Profiles of inventories, and what a seed does to them: the same for every kind of host."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from nestkit.errors import PracticeError
+from nestkit.practice.tables import Source, Table
+
+
+def names(source: Source) -> list[str]:
+    """The names of the profiles an inventory offers."""
+    return sorted({"default", *source.data.get("profile", {})})
+
+
+def overlay(source: Source, name: str, host: str) -> Table:
+    """The table of a profile.
+
+    Raises
+    ------
+    PracticeError
+        ``host`` (what kind of practice host it is) has no such profile.
+    """
+    known = source.data.get("profile", {})
+    if not isinstance(known, dict):
+        Table(source, source.data, "").complain("profile", "must be written as [profile.NAME]")
+    if name not in known and name != "default":
+        raise PracticeError(
+            f"the practice {host} has no profile {name!r}",
+            remedy="use one of " + ", ".join(names(source)),
+        )
+    return Table(source, known.get(name, {}), f"profile.{name}")
+
+
+def changed(source: Source, header: str, changes: Table) -> Table:
+    """The table ``[header]`` with a profile's changes of it."""
+    table = Table(source, source.data.get(header), header)
+    given: dict[str, Any] = changes.left.pop(header, {})
+    for key, value in Table(source, given, changes.header, prefix=header).left.items():
+        if key not in table.left:
+            table.complain(key, f"a profile sets it, but it is not a field of [{header}]")
+        table.left[key] = value
+    return table
+
+
+def deal(tables: list[Table], seed: int | None) -> None:
+    """Deal the names of the VMs out anew: each learner's VM of one name has another fault.
+
+    The same seed always deals the same; without one the names stay where they are.
+    """
+    if seed is None:
+        return
+    order = [table.left.get("name") for table in tables]
+    random.Random(f"names {seed}").shuffle(order)  # noqa: S311  (variety, not secrecy)
+    for table, name in zip(tables, order, strict=True):
+        table.left["name"] = name
