@@ -44,8 +44,10 @@ class Column:
         found = [memo.get(key, _NEW) for key in keys]
         for number, entry in enumerate(found):
             if entry is _NEW:
-                subject = Subject(hosts[where[number]], vms[number])
-                found[number] = memo[keys[number]] = self._judge(subject)
+                key = keys[number]
+                if key not in memo:
+                    memo[key] = self._judge(Subject(hosts[where[number]], vms[number]))
+                found[number] = memo[key]
         if self.stronger:
             for number, entry in enumerate(found):
                 above = (column.entries[first + number] for column in self.stronger)
