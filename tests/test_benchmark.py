@@ -16,6 +16,7 @@ from fake_layers import HASH, FakeLayer, World, emulated_lab
 
 from nestkit import benchmark
 from nestkit.benchmark import SUITES, WORKLOADS, Run, RunCutShort, find_effect
+from nestkit.benchmark.effects import compare
 from nestkit.errors import DeadlineExceeded, RunError
 
 QUICK = tuple(w for w in SUITES["quick"].workloads if w != "network")  # needs a link between two
@@ -221,6 +222,7 @@ def test_a_sample_that_is_too_short_is_flagged() -> None:
 
 def test_no_outlier_is_dropped() -> None:
     run = benchmark.run(pair(World(1, noise=1.5)), seed=1)
+    assert {e.n for e in compare(run) if e.verdict != "not measured"} == {10}
     assert len(run.counted) == 2 * len(QUICK) * 10
     assert all(s.valid for s in run.counted)
 
@@ -375,6 +377,18 @@ def test_a_disk_that_is_faster_inside_carries_a_cache_warning() -> None:
     assert not find_effect(run, "exit", "L1").note
     slower = benchmark.run(pair(inner=2.0), seed=1)
     assert "cache" not in find_effect(slower, "disk-read", "L1").note
+
+
+def test_a_disk_behind_a_cache_is_warned_of_from_the_start() -> None:
+    cached = {"disk_cache": "writeback: this file system takes no direct I/O"}
+    run = benchmark.run(pair(paths=cached), seed=1, rounds=1)
+    assert "L1: disk figures may be a cache's, not the disk's (writeback" in str(run)
+    assert "cache" not in str(benchmark.run(pair(paths={"disk_cache": "none"}), seed=1, rounds=1))
+
+
+def test_few_rounds_are_no_proof_of_a_cache() -> None:
+    run = benchmark.run(pair(inner=0.5), seed=1, rounds=5)
+    assert find_effect(run, "disk-read", "L1").verdict == "too few rounds"
 
 
 def test_a_disk_is_not_said_to_be_faster_inside_nor_slower_outside() -> None:

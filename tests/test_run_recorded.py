@@ -8,10 +8,16 @@ import pytest
 
 from nestkit import benchmark, charts
 from nestkit.benchmark import WORKLOADS, Run, find_effect
+from nestkit.facts import Unknown
 from nestkit.resources import data_path
 
 RUNS = sorted(data_path("runs").glob("*.json"))
 RECORDINGS = sorted(data_path("runs").glob("*.replay.json.gz"))
+
+PROVENANCE = (
+    "cpu_model", "cpu_count", "memory_mib", "kernel", "microcode", "clock_source", "mitigations",
+    "huge_pages", "hypervisor_leaves",
+)  # fmt: skip
 
 
 def test_there_is_a_recorded_lab_of_depth_2() -> None:
@@ -27,6 +33,20 @@ def test_a_shipped_run_is_whole_and_labelled(path: Path, tmp_path: Path) -> None
     assert run.provenance["host_cpu"]
     assert run.save(tmp_path / "again.json").read_bytes() == path.read_bytes()
     assert "not measured here" in charts.alt_text(charts.slowdown(run))
+
+
+@pytest.mark.parametrize("path", RUNS, ids=lambda p: p.name)
+def test_a_shipped_run_says_all_that_its_figures_depend_on(path: Path) -> None:
+    run = Run.load(path)
+    assert set(run.provenance) >= {"base_is_virtual", "host_os", "nestkit", "sample_s", "tools"}
+    for facts in run.layers:
+        known = [getattr(facts, name) for name in PROVENANCE]
+        assert not any(isinstance(fact, Unknown) for fact in known), facts.layer
+        # a guest has no governor, and says so
+        assert isinstance(facts.governor, str) or facts.governor.reason
+        assert {"disk_cache", "disk_format", "qemu", "image"} <= set(facts.extra)
+        assert ("nested_paging" in facts.extra) is (facts.depth > 1)
+        assert facts.emulated is ("TCG" in facts.stack)
 
 
 @pytest.mark.parametrize("path", RECORDINGS, ids=lambda p: p.name)

@@ -168,7 +168,7 @@ def _is_disk(workload: str) -> bool:
 
 def _too_fast(interval: Interval, layer: LayerFacts, baseline: LayerFacts) -> bool:
     """A disk cannot be faster further in: the interval says it is."""
-    if layer.depth == baseline.depth:
+    if layer.depth == baseline.depth or interval.coverage < CONFIDENCE:
         return False
     return interval.high < 1 if layer.depth > baseline.depth else interval.low > 1
 

@@ -113,6 +113,10 @@ def run_notes(layers: Sequence[LayerFacts]) -> list[str]:
     if len(set(counts.values())) > 1:
         shown = ", ".join(f"{layer} {count}" for layer, count in counts.items())
         notes.append(f"CPUs differ between layers: {shown}")
+    for facts in layers:
+        cache = facts.extra.get("disk_cache", "none")
+        if not cache.startswith("none"):
+            notes.append(f"{facts.layer}: disk figures may be a cache's, not the disk's ({cache})")
     return [*(one_line(note)[:_NOTE] for note in notes), *contradictions(layers)]
 
 
