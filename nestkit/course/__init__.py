@@ -17,6 +17,7 @@ _NAMES = {
     "Verdict": "nestkit.course.checks",
     "address": "nestkit.course.hosts",
     "apply_form": "nestkit.course.ready",
+    "broken_hosts": "nestkit.course.troubleshooting",
     "benchmark_form": "nestkit.course.ready",
     "check": "nestkit.course.checks",
     "environment": "nestkit.course.readiness",
@@ -39,8 +40,11 @@ _NAMES = {
     "recorded_run": "nestkit.course.measure",
     "rollback_form": "nestkit.course.ready",
     "stack": "nestkit.course.layers",
+    "symptom_form": "nestkit.course.troubleshooting",
+    "symptoms": "nestkit.course.troubleshooting",
     "types_diagram": "nestkit.course.diagrams",
     "use_host": "nestkit.course.hosts",
+    "vm_for": "nestkit.course.hosts",
 }
 __all__ = [
     "Field",
@@ -51,6 +55,7 @@ __all__ = [
     "address",
     "apply_form",
     "benchmark_form",
+    "broken_hosts",
     "check",
     "checks",
     "compare_machines",
@@ -77,8 +82,11 @@ __all__ = [
     "recorded_run",
     "rollback_form",
     "stack",
+    "symptom_form",
+    "symptoms",
     "types_diagram",
     "use_host",
+    "vm_for",
 ]
 
 if TYPE_CHECKING:
@@ -89,7 +97,7 @@ if TYPE_CHECKING:
     from nestkit.course.explore import explorer
     from nestkit.course.fields import Field
     from nestkit.course.forms import Form, form_for
-    from nestkit.course.hosts import address, use_host
+    from nestkit.course.hosts import address, use_host, vm_for
     from nestkit.course.layers import layer_explorer, stack
     from nestkit.course.markup import Table
     from nestkit.course.matrix import matrix_explorer, nesting
@@ -106,6 +114,7 @@ if TYPE_CHECKING:
         rollback_form,
     )
     from nestkit.course.runs import keep_run
+    from nestkit.course.troubleshooting import broken_hosts, symptom_form, symptoms
     from nestkit.pictures import Picture
 
 

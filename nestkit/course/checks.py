@@ -23,6 +23,7 @@ _MODULES: Final = (
     "exercises_cross",
     "exercises_layers",
     "exercises_levels",
+    "exercises_troubleshooting",
 )
 _CHECKS: dict[str, Callable[..., Verdict]] = {}
 

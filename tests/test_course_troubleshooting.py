@@ -1,0 +1,118 @@
+"""Lesson 09: each case is seen by the rule it names, on the practice host it names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+import nestkit as nk
+from nestkit.course.troubleshooting import Case, broken_hosts, cases, practised, symptoms
+from nestkit.facts import HostFacts
+from nestkit.preflight import evaluate
+from nestkit.requirements import rules
+
+PLAYED = [case for case in cases() if case.at]
+LOCAL = {
+    "local-permission": {"lab_accelerator": "tcg"},
+    "local-nested-off": {"nested_parameter": False},
+    "local-kvm-in-name-only": {"lab_accelerator": "tcg"},
+}
+
+
+@pytest.fixture(autouse=True)
+def _no_hosts_left(state_dir: object) -> Iterator[None]:
+    yield
+    nk.practice.stop()
+
+
+def test_there_are_cases_of_all_three_platforms_each_with_a_source() -> None:
+    assert len(cases()) >= 10
+    assert {case.platform for case in cases()} == {"esx", "hyperv", "local"}
+    assert len({case.id for case in cases()}) == len(cases())
+    for case in cases():
+        assert case.source.startswith("https://"), case.id
+
+
+def test_every_case_names_a_rule_of_its_platform() -> None:
+    for case in cases():
+        assert case.rule in {rule.id for rule in rules(case.platform)}, case.id  # type: ignore[arg-type]
+
+
+def test_the_practice_host_of_each_case_has_it() -> None:
+    for case in PLAYED:
+        with closing(nk.connect(case.at)) as host:
+            report = nk.preflight.check(host, vm=case.vm or None)
+        assert case.rule in {finding.id for finding in report.at("fail")}, case.id
+
+
+def test_the_rule_of_a_local_case_does_not_pass_there() -> None:
+    left = [case for case in cases() if not case.at]
+    assert {case.id for case in left} == set(LOCAL)
+    for case in left:
+        facts = HostFacts(
+            identity="x", platform="local", name="x", is_practice=False, **LOCAL[case.id]
+        )
+        levels = {f.id: f.level for f in evaluate(facts, rules("local"))}
+        assert levels[case.rule] not in ("pass", "unknown"), case.id
+
+
+@pytest.mark.parametrize(
+    ("words", "first"),
+    [
+        ("option greyed out", "esx-greyed-out"),
+        ("permission denied", "local-permission"),
+        ("AMD VM does not start", "hyperv-amd-start"),
+        ("kvm_buf_set_msrs", "local-kvm-in-name-only"),
+        ("0x80370102", "hyperv-not-exposed"),
+    ],
+)
+def test_a_symptom_finds_its_case_first(words: str, first: str) -> None:
+    assert symptoms(words).cases[0].id == first
+
+
+def test_no_words_give_every_case_and_strange_words_none() -> None:
+    assert symptoms().cases == cases()
+    assert symptoms("zzzz qqqq").cases == ()
+    assert "ask preflight" in str(symptoms("zzzz qqqq"))
+    assert {case.platform for case in symptoms(platform="hyperv").cases} == {"hyperv"}
+
+
+def right() -> dict[int, str]:
+    return {number: case.rule for number, case in enumerate(practised(), start=1)}
+
+
+def test_the_right_causes_pass_and_the_table_does_not_give_them_away() -> None:
+    assert nk.course.check("09.causes", right()).ok
+    shown = broken_hosts()._repr_html_()
+    for case in practised():
+        assert case.rule not in shown
+
+
+def test_causes_that_are_not_there_fail_with_a_hint() -> None:
+    remedy = nk.course.check("09.causes", right() | {1: "esx.vm.memory"})
+    assert remedy.status == "not right"
+    assert "host 1" in remedy.hints[0]
+    number = nk.course.check("09.causes", right() | {9: "esx.vm.memory"})
+    assert "numbered 1 to 5" in number.hints[0]
+    assert nk.course.check("09.causes", {1: right()[1]}).status == "not right"
+    assert nk.course.check("09.causes", {}).status == "not done yet"
+    assert nk.course.check("09.causes", ...).status == "not done yet"
+
+
+def test_a_repaired_host_passes_and_a_broken_one_says_what_is_left() -> None:
+    vm = next(case for case in practised() if case.id == "esx-old-key").vm
+    before = nk.course.check("09.repaired", "practice://esx", vm)
+    assert before.status == "not right"
+    assert before.hints
+    with closing(nk.connect("practice://esx")) as host:
+        nk.configure.apply(nk.configure.plan(host, vm), host)
+    assert nk.course.check("09.repaired", "practice://esx", vm).ok
+
+
+def test_found_cases_show_as_table_text_and_frame() -> None:
+    found = symptoms("greyed out")
+    assert "vSphereAutoLab" in str(found)
+    assert "<table" in found._repr_html_()
+    assert list(found.to_frame().columns) == list(Case.__slots__)
