@@ -261,3 +261,41 @@ def test_a_notebook_shows_an_error_as_message_and_remedy_not_as_a_traceback() ->
     assert "→" in text
     assert "Traceback" not in text
     assert "addresses.py" not in text
+
+
+# -- which host, which VM -------------------------------------------------------------------------
+
+
+def test_in_a_class_each_learner_has_a_seed_that_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NESTKIT_HOST", raising=False)
+    for said, seeded in (("0", False), ("", False), ("1", True)):
+        monkeypatch.setenv("NESTKIT_CLASS", said)
+        monkeypatch.setenv("JUPYTERHUB_USER", "alice")
+        assert hosts.in_class() is seeded
+        assert (hosts.address() == f"practice://esx?seed={hosts.seed_of('alice')}") is seeded
+    assert hosts.seed_of("alice") == hosts.seed_of("alice") != hosts.seed_of("bob")
+    monkeypatch.delenv("JUPYTERHUB_USER")
+    assert hosts.address().startswith("practice://esx?seed=")
+    progress.set_setting("host", "practice://esx")
+    assert hosts.address() == "practice://esx"
+
+
+def test_a_lesson_finds_its_vm_by_its_fault_whatever_its_name(state_dir: Path, host: Host) -> None:
+    assert hosts.vm_for(host, "esx.vm.nested-hv") == "nested-esxi-01"
+    assert hosts.vm_for(host, "esx.vm.memory") == "nested-esxi-04"
+    with pytest.raises(CourseError, match="no VM that only the rule esx") as raised:
+        hosts.vm_for(host, "esx.vm.passthrough")
+    assert "nestkit reset" in raised.value.remedy
+
+
+def test_another_seed_gives_another_vm_the_same_fault(state_dir: Path) -> None:
+    found = set()
+    for seed in (1, 2, 3):
+        with nk.practice.start("esx", seed=seed) as practice:
+            host = nk.connect(practice.url, password=practice.password)
+            name = hosts.vm_for(host, "esx.vm.memory")
+            found.add(name)
+            report = nk.preflight.check(host, vm=name)
+            assert "esx.vm.memory" in {finding.id for finding in report.at("fail")}
+            host.close()
+    assert len(found) > 1

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nestkit.configure import plan as make_plan
 from nestkit.configure import verify
 from nestkit.course.checks import Verdict, exercise, not_done, not_right, passed
+from nestkit.course.hosts import blocked_vms
 from nestkit.course.readiness import environment
+from nestkit.errors import CourseError
 from nestkit.hosts.base import Host
-from nestkit.plans import Plan
+from nestkit.plans import NestedGoal, Plan
 from nestkit.preflight import check as preflight
-from nestkit.preflight import evaluate
-from nestkit.requirements import rules
 
 if TYPE_CHECKING:
     from nestkit.configure import Outcome, RollbackResult
@@ -45,13 +44,9 @@ def _host(host: Host) -> Verdict:
 
 def _faults(host: Host) -> dict[str, set[str]]:
     """What blocks each VM: name → ids of failed rules, those of its NICs too."""
-    facts = host.read()
     found: dict[str, set[str]] = {}
-    for vm in facts.vms:
-        judged = evaluate(replace(facts, vms=(vm,)), rules(facts.platform))
-        failed = {f.id for f in judged if f.level == "fail" and not f.subject.startswith("host ")}
-        if failed and vm.is_template is not True:
-            found.setdefault(vm.name, set()).update(failed)
+    for vm, failed in blocked_vms(host.read()):
+        found.setdefault(vm.name, set()).update(failed)
     return found
 
 
@@ -82,13 +77,23 @@ def _named(host: Host, answer: Mapping[str, str | Collection[str]]) -> Verdict:
     return passed(f"All {len(faults)} blocked VMs found, each with a rule that it breaks.")
 
 
+def _made_now(plan: Plan, host: Host) -> Plan:
+    """The plan that the same goal needs now."""
+    if not isinstance(plan.goal, NestedGoal):
+        raise CourseError(
+            "this plan creates a VM, and the exercise is about one that is there",
+            remedy="make the plan of the lesson again",
+        )
+    return make_plan(host, plan.vm.id, goal=plan.goal)
+
+
 @exercise("02.repaired")
 def _repaired(host: Host, *, plan: Plan) -> Verdict:
     blocking = preflight(host, vm=plan.vm.id).at("fail")
     if not blocking:
         return passed(f"Nothing blocks {plan.vm.name} any more: its own rows and the host's pass.")
     hints = [f"{finding.title}: {finding.remedy}" for finding in blocking[:3]]
-    if make_plan(host, plan.vm.id, goal=plan.goal).steps == plan.steps:
+    if _made_now(plan, host).steps == plan.steps:
         return not_done(
             f"{plan.vm.name} is as it was: {len(blocking)} of its findings block.",
             "tick the box of the form above, then press Apply",
@@ -106,7 +111,7 @@ def _applied(host: Host, *, plan: Plan) -> Verdict:
     found = verify(plan, host)
     if found.ok:
         return passed(f"{plan.vm.name} is as planned, and a second plan is empty.")
-    rest = make_plan(host, plan.vm.id, goal=plan.goal)
+    rest = _made_now(plan, host)
     if rest.steps == plan.steps:
         return not_done(
             f"The host is as it was: all {len(plan.steps)} steps are still to do.",
@@ -128,7 +133,7 @@ def _rolled_back(
             "Nothing was applied yet, so there is nothing to take back.",
             "apply the plan first, in the exercise above",
         )
-    now = make_plan(host, plan.vm.id, goal=plan.goal)
+    now = _made_now(plan, host)
     if now.steps == plan.steps:
         return passed(f"{plan.vm.name} is as it was before: the plan is the same again.")
     left = [str(item) for item in (*undone.conflicts, *undone.not_undone)] if undone else []

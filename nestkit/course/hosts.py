@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import getpass
 import os
+import zlib
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from nestkit.course import markup, progress
 from nestkit.errors import CourseError
-from nestkit.facts import Unknown
+from nestkit.facts import HostFacts, Unknown, VmFacts
+from nestkit.hosts.base import Host
+from nestkit.preflight import evaluate
+from nestkit.requirements import rules
 
 DEFAULT: Final = "practice://esx"
 
@@ -41,9 +46,61 @@ class Chosen:
 def address() -> str:
     """The address that the lessons use.
 
-    ``NESTKIT_HOST`` if it is set, else what was chosen in lesson 00, else ``practice://esx``.
+    ``NESTKIT_HOST`` if it is set, else what was chosen in lesson 00, else ``practice://esx``; in a
+    class (``NESTKIT_CLASS=1``) with a seed of the learner's own, so that neighbours have
+    different faults to find.
     """
-    return os.environ.get("NESTKIT_HOST") or progress.setting("host", DEFAULT)
+    return os.environ.get("NESTKIT_HOST") or progress.setting("host", _default())
+
+
+def in_class() -> bool:
+    """Whether the instructor said that this is a class, by ``NESTKIT_CLASS``."""
+    return os.environ.get("NESTKIT_CLASS", "0") not in ("", "0")
+
+
+def seed_of(learner: str) -> int:
+    """The seed of a learner's practice host: the same each time, 0 to 9999."""
+    return zlib.crc32(learner.encode("utf-8", "surrogatepass")) % 10_000
+
+
+def _default() -> str:
+    if not in_class():
+        return DEFAULT
+    learner = os.environ.get("JUPYTERHUB_USER") or getpass.getuser()
+    return f"{DEFAULT}?seed={seed_of(learner)}"
+
+
+def blocked_vms(facts: HostFacts) -> list[tuple[VmFacts, set[str]]]:
+    """Each VM that is blocked, with the ids of the rules that it or its NICs break."""
+    found = []
+    for vm in facts.vms:
+        judged = evaluate(replace(facts, vms=(vm,)), rules(facts.platform))
+        failed = {f.id for f in judged if f.level == "fail" and not f.subject.startswith("host ")}
+        if failed and vm.is_template is not True:
+            found.append((vm, failed))
+    return found
+
+
+def vm_for(host: Host, rule: str) -> str:
+    """The VM that a lesson works on: one that this rule blocks, and no other one does.
+
+    A VM that runs goes first, then the first by name.
+
+    Raises
+    ------
+    CourseError
+        If no VM is so, as on a real host that has no faults.
+    """
+    fitting = [
+        (vm.power != "on", vm.name) for vm, failed in blocked_vms(host.read()) if failed == {rule}
+    ]
+    if not fitting:
+        raise CourseError(
+            f"{host.read().name} has no VM that only the rule {rule} blocks",
+            remedy="write the name of a VM that you may change, or put practice hosts back with "
+            "`nestkit reset`",
+        )
+    return min(fitting)[1]
 
 
 def use_host(address: str, password: str | None = None) -> Chosen:
