@@ -50,6 +50,8 @@ class Faults:
         Hyper-V: scripts' output ends after this many bytes.
     not_json
         Hyper-V: something other than the script writes to its output first.
+    vms_unreadable
+        Hyper-V: processor and memory of so many VMs, the first by name, cannot be read.
     """
 
     slow_task: float = 0.0
@@ -69,6 +71,7 @@ class Faults:
     german: int = 0
     truncate_output: int = 0
     not_json: int = 0
+    vms_unreadable: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """The faults as JSON values."""

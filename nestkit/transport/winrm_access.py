@@ -22,7 +22,7 @@ from nestkit.transport.tls import (
     switch,
     unreachable,
 )
-from nestkit.transport.winrm_errors import no_wsman
+from nestkit.transport.winrm_errors import ENABLE, no_wsman
 
 HTTP_PORT: Final = 5985
 OPTIONS: Final = frozenset({"pin", "insecure", "http", "auth", "unencrypted"})
@@ -115,7 +115,7 @@ def verify(access: Access) -> Trust | None:
     except (http.client.HTTPException, ConnectionResetError) as error:
         raise _not_plain(access, error) from None
     except OSError as error:
-        raise unreachable(access.address, error) from None
+        raise _closed(access, unreachable(access.address, error)) from None
     except UnicodeError:
         raise ConnectionFailed(
             f"{host!r} is not a host name", remedy="check its spelling"
@@ -135,13 +135,22 @@ def _trust(access: Access) -> Trust:
         return establish(access.address)
     except ConnectionFailed as error:
         if "does not speak TLS" not in error.message:
-            raise
+            raise _closed(access, error) from None
         plain = replace(access.address, options={"http": "1"})
         raise ConnectionFailed(
             error.message,
             remedy="WinRM's HTTPS port is 5986. If this is its HTTP port, say so: "
             f"{plain} (NTLM seals what is sent)",
         ) from None
+
+
+def _closed(access: Access, error: ConnectionFailed) -> ConnectionFailed:
+    """Nobody listens: Windows clients and workgroup servers have WinRM off, and HTTPS never on."""
+    if "is closed" not in error.message:
+        return error
+    other = replace(access.address, port=0, options={"http": "1"})
+    hint = f"; perhaps it listens for HTTP alone: {other}" if access.is_tls else ""
+    return ConnectionFailed(error.message, remedy=f"check the port; {ENABLE}{hint}")
 
 
 def _not_plain(access: Access, error: BaseException | None) -> ConnectionFailed:
@@ -179,6 +188,7 @@ def open_protocol(access: Access, trust: Trust | None, secret: Secret) -> Any:
         transport=access.method,
         username=access.address.user,
         password=secret.reveal(),
+        ca_trust_path=None,  # the adapter decides below
         server_cert_validation="validate" if trust is None or _verifies(trust) else "ignore",
         message_encryption="always" if sealed else "auto" if access.is_tls else "never",
         proxy=None,

@@ -76,7 +76,7 @@ $chosen = @()
 $names = @()
 if (-not $all.error) {
     $chosen = $all.data
-    if ($given.vm) {
+    if ($null -ne $given.vm) {
         $chosen = @($all.data | Where-Object { [string]$_.Id -eq $given.vm })
         if ($chosen.Count -eq 0) { $chosen = @($all.data | Where-Object { $_.Name -ceq $given.vm }) }
         if ($chosen.Count -eq 0) { $chosen = @($all.data | Where-Object { $_.Name -eq $given.vm }) }

@@ -39,16 +39,27 @@ def _read(session: Session, inv: Invocation, kind: ViewType) -> list[Value]:
     return [kind(vm, vm=vm, computer=session.computer) for vm in find_vms(session, inv)]
 
 
+def _readable(session: Session, inv: Invocation, kind: ViewType) -> list[Value]:
+    """As :func:`_read`, with an error for each VM that the fault makes unreadable."""
+    count = session.world.faults.now.vms_unreadable
+    named = sorted(session.computer.vms.values(), key=lambda vm: vm.name.lower()) if count else []
+    broken = {vm.id for vm in named[:count]}
+    for vm in find_vms(session, inv):
+        if vm.id in broken:
+            inv.streams.error(session.error("unreadable", inv.name, name=vm.name, id=vm.id))
+    return [view for view in _read(session, inv, kind) if view.source.id not in broken]
+
+
 @cmdlet("Get-VMProcessor")
 def get_processor(session: Session, inv: Invocation) -> list[Value]:
     """A VM's processor settings."""
-    return _read(session, inv, PROCESSOR)
+    return _readable(session, inv, PROCESSOR)
 
 
 @cmdlet("Get-VMMemory")
 def get_memory(session: Session, inv: Invocation) -> list[Value]:
     """A VM's memory settings."""
-    return _read(session, inv, MEMORY)
+    return _readable(session, inv, MEMORY)
 
 
 @cmdlet("Get-VMSecurity")

@@ -62,6 +62,13 @@ _KINDS: Final = {
         "{what} ist fehlgeschlagen: Der Zustand des virtuellen Computers '{name}' lässt dies "
         "nicht zu ({state}). (ID des virtuellen Computers {id})",
     ),
+    "unreadable": _Kind(
+        "Unspecified",
+        "NotSpecified",
+        "The configuration of the virtual machine '{name}' could not be loaded. (Virtual machine "
+        "ID {id})",
+        "Die Konfiguration des virtuellen Computers '{name}' ist nicht lesbar. (ID {id})",
+    ),
     "unsupported": _Kind(
         "NotSupported",
         "InvalidOperation",
