@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from nestkit.practice.esx.api import VmomiSupport
+
+if TYPE_CHECKING:
+    from nestkit.practice.esx.world import World
 
 REFS: Final = VmomiSupport.ManagedObject.Array
 
@@ -36,3 +39,23 @@ class Managed:
     def unreadable(self) -> bool:
         """Whether the user may see that it exists, but nothing in it."""
         return False
+
+
+def add(world: World, kind: Any, moid: str, **props: Callable[[], Any]) -> None:
+    """Put a managed object into the world."""
+    world.objects[moid] = Managed(kind, moid, props)
+
+
+def entity(
+    world: World, kind: Any, moid: str, name: str, parent: Any, **props: Callable[[], Any]
+) -> None:
+    """Put a managed entity into the world: something with a name and a parent."""
+    common: dict[str, Callable[[], Any]] = {
+        "name": lambda: name,
+        "overallStatus": lambda: "green",
+        "configStatus": lambda: "green",
+        "recentTask": lambda: world.recent_tasks(moid),
+    }
+    if parent is not None:
+        common["parent"] = lambda: parent
+    add(world, kind, moid, **{**common, **props})

@@ -12,7 +12,7 @@ from typing import Any
 from nestkit.practice.esx.api import vim
 from nestkit.practice.esx.model import Host, PortGroup, Security
 from nestkit.practice.esx.rules import bad_argument
-from nestkit.practice.esx.tree import add_network
+from nestkit.practice.esx.tree_networks import add_network
 from nestkit.practice.esx.world import World
 from nestkit.practice.tables import printable
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 from nestkit.practice.esx import (  # noqa: F401  (importing them registers methods)
     browsing,
     distributed,
+    guests,
     properties,
     soap,
     vcenter,
@@ -80,8 +81,11 @@ class EsxService:
 
     def accepts(self, user: str, password: str) -> bool:
         """Whether this is the host's one user and its password."""
-        same = hmac.compare_digest(password.encode("utf-8", "replace"), self._password)
-        return user == self.user and same
+        return self.knows(password) and user == self.user
+
+    def knows(self, password: str) -> bool:
+        """Whether this is the password, of the host and of the ESXi in its VMs alike."""
+        return hmac.compare_digest(password.encode("utf-8", "replace"), self._password)
 
     def pause_after_wrong_login(self) -> None:
         """Wait a while, and let others work meanwhile."""

@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from nestkit.practice.esx import dvs_view, host_view, network_view
+from nestkit.practice.esx import host_view, network_view
 from nestkit.practice.esx.api import vim, vmodl
-from nestkit.practice.esx.managed import REFS, Managed
-from nestkit.practice.esx.model import Datastore, DvGroup, DvSwitch, Host
+from nestkit.practice.esx.managed import add, entity
+from nestkit.practice.esx.model import Datastore, Host
+from nestkit.practice.esx.tree_networks import (
+    add_dv_group,
+    add_dv_switch,
+    add_network,
+    networks,
+)
 
 if TYPE_CHECKING:
     from nestkit.practice.esx.world import World
-
-
-def _add(world: World, kind: Any, moid: str, **props: Callable[[], Any]) -> None:
-    world.objects[moid] = Managed(kind, moid, props)
-
-
-def _entity(
-    world: World, kind: Any, moid: str, name: str, parent: Any, **props: Callable[[], Any]
-) -> None:
-    common: dict[str, Callable[[], Any]] = {
-        "name": lambda: name,
-        "overallStatus": lambda: "green",
-        "configStatus": lambda: "green",
-        "recentTask": lambda: world.recent_tasks(moid),
-    }
-    if parent is not None:
-        common["parent"] = lambda: parent
-    _add(world, kind, moid, **{**common, **props})
 
 
 def grow(world: World) -> None:
@@ -46,14 +33,14 @@ def grow(world: World) -> None:
     for store in inventory.datastores.values():
         _grow_datastore(world, store)
     for switch in inventory.dv_switches.values():
-        _grow_dv_switch(world, switch)
+        add_dv_switch(world, switch)
     for dv_group in inventory.dv_groups.values():
-        _grow_dv_group(world, dv_group)
+        add_dv_group(world, dv_group)
 
 
 def _grow_services(world: World) -> None:
     layout = world.layout
-    _add(
+    add(
         world,
         vim.ServiceInstance,
         "ServiceInstance",
@@ -63,15 +50,23 @@ def _grow_services(world: World) -> None:
             provisioningSupported=True, multiHostSupported=layout.is_vcenter
         ),
     )
-    _add(world, vmodl.query.PropertyCollector, layout.collector)
-    _add(world, vim.view.ViewManager, "ViewManager")
-    _add(world, vim.SessionManager, layout.sessions, defaultLocale=lambda: "en")
-    _add(world, vim.TaskManager, layout.tasks, recentTask=world.recent_tasks)
-    _add(world, vim.SearchIndex, layout.search)
+    add(world, vmodl.query.PropertyCollector, layout.collector)
+    add(world, vim.view.ViewManager, "ViewManager")
+    add(world, vim.SessionManager, layout.sessions, defaultLocale=lambda: "en")
+    add(world, vim.TaskManager, layout.tasks, recentTask=world.recent_tasks)
+    add(world, vim.SearchIndex, layout.search)
+    processes = f"{layout.guest_operations}-process"
+    add(
+        world,
+        vim.vm.guest.GuestOperationsManager,
+        layout.guest_operations,
+        processManager=lambda: vim.vm.guest.ProcessManager(processes),
+    )
+    add(world, vim.vm.guest.ProcessManager, processes)
 
 
 def _folder(world: World, moid: str, name: str, parent: Any, child_type: list[str]) -> None:
-    _entity(
+    entity(
         world,
         vim.Folder,
         moid,
@@ -86,7 +81,7 @@ def _grow_folders(world: World) -> None:
     ids = world.layout
     root, datacenter = vim.Folder(ids.root), vim.Datacenter(ids.datacenter)
     _folder(world, ids.root, ids.root_name, None, ["Datacenter"])
-    _entity(
+    entity(
         world,
         vim.Datacenter,
         ids.datacenter,
@@ -97,7 +92,7 @@ def _grow_folders(world: World) -> None:
         datastoreFolder=lambda: vim.Folder(ids.datastore_folder),
         networkFolder=lambda: vim.Folder(ids.network_folder),
         datastore=lambda: world.refs(world.children(ids.datastore_folder)),
-        network=lambda: _networks(world),
+        network=lambda: networks(world),
     )
     inside = ["VirtualMachine", "VirtualApp"] if ids.is_vcenter else ["VirtualMachine"]
     _folder(world, ids.vm_folder, "vm", datacenter, inside)
@@ -110,7 +105,7 @@ def _grow_folders(world: World) -> None:
 
 def _grow_vapp(world: World, moid: str, name: str) -> None:
     ids = world.layout
-    _entity(
+    entity(
         world,
         vim.VirtualApp,
         moid,
@@ -134,7 +129,7 @@ def _grow_compute(world: World) -> None:
     kind = vim.ClusterComputeResource if ids.is_vcenter else vim.ComputeResource
     of = kind.Summary if not ids.is_vcenter else vim.ClusterComputeResource.Summary
     more = {"currentFailoverLevel": 0, "numVmotions": 0} if ids.is_vcenter else {}
-    _entity(
+    entity(
         world,
         kind,
         ids.compute,
@@ -143,7 +138,7 @@ def _grow_compute(world: World) -> None:
         host=lambda: world.refs(list(inventory.hosts)),
         resourcePool=lambda: vim.ResourcePool(ids.pool),
         datastore=lambda: world.refs(world.children(ids.datastore_folder)),
-        network=lambda: _networks(world),
+        network=lambda: networks(world),
         summary=lambda: of(
             totalCpu=sum(host.mhz * host.cores for host in hosts),
             totalMemory=sum(host.memory_gib for host in hosts) * 2**30,
@@ -157,7 +152,7 @@ def _grow_compute(world: World) -> None:
             **more,
         ),
     )
-    _entity(
+    entity(
         world,
         vim.ResourcePool,
         ids.pool,
@@ -173,7 +168,7 @@ def _grow_host(world: World, host: Host) -> None:
     inventory, system = world.inventory, world.host_part(host, "networkSystem")
     storage = world.host_part(host, "storageSystem")
     switches = inventory.dv_switches.values()
-    _entity(
+    entity(
         world,
         vim.HostSystem,
         host.moid,
@@ -195,13 +190,13 @@ def _grow_host(world: World, host: Host) -> None:
         ),
         overallStatus=lambda: "green" if host.connection == "connected" else "red",
     )
-    _add(
+    add(
         world,
         vim.host.NetworkSystem,
         system,
         networkInfo=lambda: network_view.network(host, switches),
     )
-    _add(
+    add(
         world,
         vim.host.StorageSystem,
         storage,
@@ -211,7 +206,7 @@ def _grow_host(world: World, host: Host) -> None:
 
 def _grow_datastore(world: World, store: Datastore) -> None:
     inventory, browser = world.inventory, f"datastoreBrowser-{store.moid}"
-    _entity(
+    entity(
         world,
         vim.Datastore,
         store.moid,
@@ -221,72 +216,7 @@ def _grow_datastore(world: World, store: Datastore) -> None:
         browser=lambda: vim.host.DatastoreBrowser(browser),
         vm=lambda: world.refs([vm.moid for vm in inventory.vms.values() if vm.datastore is store]),
     )
-    _add(world, vim.host.DatastoreBrowser, browser, datastore=lambda: world.refs([store.moid]))
-
-
-def _networks(world: World) -> Any:
-    """All but the switches, which share the folder."""
-    refs = world.refs(world.children(world.layout.network_folder))
-    return REFS(ref for ref in refs if isinstance(ref, vim.Network))
-
-
-def _vms_on(world: World, name: str) -> Any:
-    vms = world.inventory.vms.values()
-    return world.refs([vm.moid for vm in vms if any(nic.network == name for nic in vm.nics)])
-
-
-def add_network(world: World, moid: str, name: str) -> None:
-    """The Network object that stands for the standard port groups of this name."""
-    hosts = world.inventory.hosts.values()
-    _entity(
-        world,
-        vim.Network,
-        moid,
-        name,
-        vim.Folder(world.layout.network_folder),
-        summary=lambda: vim.Network.Summary(
-            network=vim.Network(moid), name=name, accessible=True, ipPoolName=""
-        ),
-        host=lambda: world.refs([host.moid for host in hosts if name in host.port_groups]),
-        vm=lambda: _vms_on(world, name),
-    )
-
-
-def _grow_dv_switch(world: World, switch: DvSwitch) -> None:
-    inventory = world.inventory
-    groups = [group for group in inventory.dv_groups.values() if group.switch is switch]
-    _entity(
-        world,
-        vim.dvs.VmwareDistributedVirtualSwitch,
-        switch.moid,
-        switch.name,
-        vim.Folder(world.layout.network_folder),
-        uuid=lambda: switch.uuid,
-        capability=lambda: dvs_view.capability(switch),
-        summary=lambda: dvs_view.summary(switch, groups),
-        config=lambda: dvs_view.config(switch, groups),
-        portgroup=lambda: world.refs([group.moid for group in groups]),
-    )
-
-
-def _grow_dv_group(world: World, group: DvGroup) -> None:
-    _entity(
-        world,
-        vim.dvs.DistributedVirtualPortgroup,
-        group.moid,
-        group.name,
-        vim.Folder(world.layout.network_folder),
-        key=lambda: group.moid,
-        config=lambda: dvs_view.group_config(group),
-        summary=lambda: vim.Network.Summary(
-            network=vim.dvs.DistributedVirtualPortgroup(group.moid),
-            name=group.name,
-            accessible=True,
-            ipPoolName="",
-        ),
-        host=lambda: world.refs(list(group.switch.hosts)),
-        vm=lambda: _vms_on(world, group.name),
-    )
+    add(world, vim.host.DatastoreBrowser, browser, datastore=lambda: world.refs([store.moid]))
 
 
 def content(world: World) -> Any:
@@ -300,4 +230,5 @@ def content(world: World) -> Any:
         sessionManager=vim.SessionManager(ids.sessions),
         taskManager=vim.TaskManager(ids.tasks),
         searchIndex=vim.SearchIndex(ids.search),
+        guestOperationsManager=vim.vm.guest.GuestOperationsManager(ids.guest_operations),
     )

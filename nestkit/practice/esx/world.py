@@ -25,6 +25,7 @@ class World:
         self.inventory: Inventory = build()
         self.objects: dict[str, Managed] = {}  # all but the VMs
         self.tasks: dict[str, Any] = {}
+        self.processes: dict[str, list[Any]] = {}  # what ran in guests, by VM
         grow(self)
 
     def reset(self) -> None:
@@ -35,6 +36,7 @@ class World:
             self.epoch += 1
             self.objects.clear()
             self.tasks.clear()
+            self.processes.clear()
             grow(self)
             self.note_change()
 
