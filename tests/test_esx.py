@@ -24,7 +24,7 @@ from nestkit.errors import (
     PlanError,
 )
 from nestkit.facts import Unknown
-from nestkit.hosts import esx_ops
+from nestkit.hosts import esx_groups, esx_ops
 from nestkit.plans import NestedGoal, Step, Target
 from nestkit.resources import data_path
 from nestkit.transport.vim import load
@@ -248,10 +248,10 @@ def test_a_word_that_is_no_setting_of_a_port_group_changes_nothing(esx):
 
 def test_a_port_groups_other_settings_survive_the_change(esx, tmp_path):
     target = Target("port_group", "key-vim.host.PortGroup-Nested Lab B", "Nested Lab B")
-    before = esx_ops.port_group(esx._session, esx._ref, target).spec
+    before = esx_groups.port_group(esx._session, esx._ref, target).spec
     assert before.vlanId == 120
     configure.apply(configure.plan(esx, "nested-esxi-11"), esx, journal_dir=tmp_path)
-    after = esx_ops.port_group(esx._session, esx._ref, target).spec
+    after = esx_groups.port_group(esx._session, esx._ref, target).spec
     assert (after.vlanId, after.vswitchName) == (120, before.vswitchName)
     assert after.policy.security.allowPromiscuous is True
     assert after.policy.security.forgedTransmits is None  # still inherited

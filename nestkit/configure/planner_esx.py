@@ -11,15 +11,17 @@ from dataclasses import replace
 from math import gcd
 from typing import Any, Final, get_args
 
+from nestkit.configure import planner_esx_network
 from nestkit.configure.planning import Place, Values
 from nestkit.errors import ConsentNeeded, PlanError
-from nestkit.facts import HostFacts, Unknown, VmFacts, VmNicFacts
+from nestkit.facts import HostFacts, Unknown, VmFacts
 from nestkit.plans import Consent, Json, NestedGoal, Network, Op, Plan, Step, Target
 
 MIN_CPUS: Final = 2  # ESXi 8 does not boot with fewer
 MIN_MEMORY_MIB: Final = 8 * 1024  # the guide's minimum for ESXi 8
 MIN_HARDWARE: Final = 9  # the guide; older ones cannot expose virtualization
 CURRENT_HARDWARE: Final = 20  # what ESXi 8.0 brought
+HARDWARE_OF: Final = {"8.0": 20, "7.0": 17, "6.7": 14, "6.5": 13}  # KB 1003746
 MAX_MEMORY_GIB: Final = 24 * 1024  # of one VM, vSphere 8 configuration maximums
 _PERIODS: Final = {"shutdown_guest": 300.0, "power_off": 60.0, "power_on": 120.0}
 
@@ -28,15 +30,17 @@ def places(facts: HostFacts, vm: VmFacts, goal: NestedGoal) -> tuple[Place, ...]
     """The properties whose exact values are needed: the VM's, and its own port groups'."""
     target = _vm_target(vm)
     found: list[Place] = [(target, p) for p in ("power", "nested_hv", "cpu", "memory")]
+    if goal.upgrade_version:
+        found.append((target, "hardware_version"))
     if goal.network != "leave":
-        found += [(group, "security") for group in _port_groups(vm)]
+        found += planner_esx_network.places(vm)
     return tuple(found)
 
 
 def draft(facts: HostFacts, vm: VmFacts, goal: NestedGoal, now: Values) -> Plan:
     """The plan. See :func:`nestkit.configure.plan` for what it raises."""
     _check_goal(goal)
-    _refuse_impossible(facts, vm)
+    _refuse_impossible(facts, vm, goal)
     target = _vm_target(vm)
     power = now[target, "power"]
     if power == "suspended":
@@ -45,14 +49,15 @@ def draft(facts: HostFacts, vm: VmFacts, goal: NestedGoal, now: Values) -> Plan:
             remedy="resume it and shut it down, or power it off, then plan again",
         )
     changes = [
+        *_hardware(facts, vm, target, goal, now),
         *_nesting(target, now[target, "nested_hv"]),
         *_cpu(facts, target, goal, now[target, "cpu"]),
         *_memory(facts, target, goal, now[target, "memory"]),
     ]
-    network = _network(vm, goal, now)
+    network = planner_esx_network.steps(vm, goal.network, now)
     must_stop = power == "on" and any(step.needs_off for step in changes)
     before = [_stop(vm, target, goal)] if must_stop else []
-    after = [_start(target)] if goal.start and (must_stop or power == "off") else []
+    after = [start(target)] if goal.start and (must_stop or power == "off") else []
     steps = tuple(
         replace(step, id=f"{number}-{step.op if step.property == 'power' else step.property}")
         for number, step in enumerate([*before, *changes, *network, *after], start=1)
@@ -71,20 +76,6 @@ def draft(facts: HostFacts, vm: VmFacts, goal: NestedGoal, now: Values) -> Plan:
 
 def _vm_target(vm: VmFacts) -> Target:
     return Target(kind="vm", id=vm.identity, name=vm.name)
-
-
-def _nics(vm: VmFacts) -> tuple[VmNicFacts, ...]:
-    return () if isinstance(vm.nics, Unknown) else vm.nics
-
-
-def _port_groups(vm: VmFacts) -> list[Target]:
-    """The standard port groups that the VM's NICs are plugged into, each once."""
-    found = {
-        nic.network_id: Target(kind="port_group", id=nic.network_id, name=str(nic.network))
-        for nic in _nics(vm)
-        if nic.switch_kind == "standard" and isinstance(nic.network_id, str)
-    }
-    return list(found.values())
 
 
 def _check_goal(goal: NestedGoal) -> None:
@@ -113,25 +104,88 @@ def _check_goal(goal: NestedGoal) -> None:
         )
 
 
-def _refuse_impossible(facts: HostFacts, vm: VmFacts) -> None:
+def _refuse_impossible(facts: HostFacts, vm: VmFacts, goal: NestedGoal) -> None:
+    refuse_host(facts, start=goal.start)
+    if vm.is_template is True:
+        raise PlanError(
+            f"{vm.name!r} is a template, not a VM",
+            remedy="convert it to a VM, or deploy a VM from it, then plan for that",
+        )
+    if isinstance(vm.connection, str) and vm.connection != "connected":
+        raise PlanError(
+            f"VM {vm.name!r} is {vm.connection}: its host does not answer for it",
+            remedy="bring its host back, or register the VM on another host, then plan again",
+        )
+    if isinstance(vm.vapp, str) and vm.vapp:
+        raise PlanError(
+            f"VM {vm.name!r} is in a vApp ({vm.vapp}), which starts and stops it in its own order",
+            remedy="move the VM out of the vApp, then plan again",
+        )
+    version = vm.hardware_version
+    if isinstance(version, int) and version < MIN_HARDWARE and not goal.upgrade_version:
+        raise PlanError(
+            f"VM {vm.name!r} has hardware version {version}; nesting needs {MIN_HARDWARE} or newer",
+            remedy="take a backup, then allow the upgrade, which cannot be taken back, with "
+            "NestedGoal(upgrade_version=True) or --upgrade-version",
+        )
+
+
+def refuse_host(facts: HostFacts, *, start: bool) -> None:
+    """Raise PlanError where the host cannot nest, or cannot work on VMs now."""
     if facts.nested_hv_supported is False:
         raise PlanError(
             f"host {facts.name} cannot expose hardware virtualization to its VMs",
             remedy="turn on VT-x with EPT, or AMD-V with RVI, in the host's firmware; "
             "if the host is itself a VM, expose them to it first",
         )
-    if vm.is_template is True:
+    if isinstance(facts.connection, str) and facts.connection != "connected":
         raise PlanError(
-            f"{vm.name!r} is a template, not a VM",
-            remedy="convert it to a VM, or deploy a VM from it, then plan for that",
+            f"host {facts.name} is {facts.connection}: nothing can be changed on it",
+            remedy="bring it back (vSphere Client: host > Connection > Connect), then plan again",
         )
-    version = vm.hardware_version
-    if isinstance(version, int) and version < MIN_HARDWARE:
+    if facts.maintenance_mode is True and start:
         raise PlanError(
-            f"VM {vm.name!r} has hardware version {version}; nesting needs {MIN_HARDWARE} or newer",
-            remedy="upgrade the VM's hardware version (it cannot be taken back: "
-            "take a backup first), then plan again",
+            f"host {facts.name} is in maintenance mode: no VM can be started on it",
+            remedy="end maintenance mode, use another host, or plan without the start (--no-start)",
         )
+
+
+def _hardware(
+    facts: HostFacts, vm: VmFacts, target: Target, goal: NestedGoal, now: Values
+) -> list[Step]:
+    """The upgrade, to what the host's own release brought, if it was agreed to."""
+    if not goal.upgrade_version:
+        return []
+    before, newest = now[target, "hardware_version"], newest_hardware(facts)
+    if not isinstance(before, int) or before >= newest:
+        return []
+    if vm.snapshot_count != 0:
+        count = vm.snapshot_count
+        raise PlanError(
+            f"VM {vm.name!r} has snapshots ({count}): its hardware version cannot be upgraded",
+            remedy="delete or consolidate the snapshots first, or plan without the upgrade",
+        )
+    return [
+        Step(
+            id="",
+            op="set_property",
+            target=target,
+            property="hardware_version",
+            before=before,
+            after=newest,
+            needs_off=True,
+            reversible=False,
+            consent="upgrade_hardware_version",
+            why=f"nesting needs {MIN_HARDWARE} or newer; this cannot be taken back, and the VM "
+            "no longer runs on older hosts",
+        )
+    ]
+
+
+def newest_hardware(facts: HostFacts) -> int:
+    """The hardware version that the host's release brought; KB 1003746 lists them."""
+    version = facts.version if isinstance(facts.version, str) else ""
+    return next((n for release, n in HARDWARE_OF.items() if version.startswith(release)), 0)
 
 
 def _set(target: Target, name: str, before: Json, after: Json, why: str, *, off: bool) -> Step:
@@ -192,35 +246,6 @@ def _memory(facts: HostFacts, target: Target, goal: NestedGoal, now: dict[str, A
     return [_set(target, "memory", now, after, why, off=size != now["size_mib"])]
 
 
-def _network(vm: VmFacts, goal: NestedGoal, now: Values) -> list[Step]:
-    if goal.network == "leave":
-        return []
-    if not isinstance(vm.nics, Unknown) and not any(
-        isinstance(nic.network, str) for nic in vm.nics
-    ):
-        raise PlanError(
-            f"VM {vm.name!r} is plugged into no network",
-            remedy='give it a NIC on a port group, or plan with network="leave"',
-        )
-    steps = []
-    for group in _port_groups(vm):
-        nic = next(nic for nic in _nics(vm) if nic.network_id == group.id)
-        before = now[group, "security"]
-        after = dict(before)
-        # only what is refused in effect: an inherited "accept" needs no override
-        if nic.promiscuous is not True:
-            after["promiscuous"] = "accept"
-        if nic.forged_transmits is not True:
-            after["forged_transmits"] = "accept"
-        if after != before:
-            why = (
-                "frames of the VMs inside carry their own MAC addresses: the port group must "
-                "deliver them to this VM (promiscuous mode) and let them out (forged transmits)"
-            )
-            steps.append(_set(group, "security", before, after, why, off=False))
-    return steps
-
-
 def _power(target: Target, op: Op, why: str, consent: Consent = "") -> Step:
     before, after = ("off", "on") if op == "power_on" else ("on", "off")
     return Step(
@@ -250,26 +275,23 @@ def _stop(vm: VmFacts, target: Target, goal: NestedGoal) -> Step:
     )
 
 
-def _start(target: Target) -> Step:
+def start(target: Target) -> Step:
     return _power(target, "power_on", "nesting shows only in a VM that runs")
 
 
 def _notes(vm: VmFacts, goal: NestedGoal, *, stopped: bool) -> tuple[str, ...]:
     notes = []
     version = vm.hardware_version
-    if isinstance(version, int) and version < CURRENT_HARDWARE:
+    if isinstance(version, int) and version < CURRENT_HARDWARE and not goal.upgrade_version:
         notes.append(
             f"hardware version {version} is left: {MIN_HARDWARE} is enough to nest, ESXi 8 offers "
             f"{CURRENT_HARDWARE}, and an upgrade cannot be taken back"
         )
-    for nic in _nics(vm):
-        if nic.switch_kind == "distributed":
-            notes.append(
-                f"{nic.label} is on a distributed switch and is left: this version changes "
-                "standard port groups only; there, MAC learning is the better way"
-            )
-        elif goal.network != "leave" and nic.switch_kind != "standard":
-            notes.append(f"{nic.label} is left: its switch could not be read")
+    notes += planner_esx_network.notes(vm, goal.network)
+    if isinstance(vm.snapshot_count, int) and vm.snapshot_count:
+        notes.append(
+            f"the VM has {vm.snapshot_count} snapshots: going back to one takes these settings back"
+        )
     if vm.fault_tolerance is True:
         notes.append("Fault Tolerance is left as it is; a nested host cannot use it")
     if not isinstance(vm.passthrough_devices, Unknown) and vm.passthrough_devices:

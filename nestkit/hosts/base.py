@@ -59,8 +59,12 @@ class Host(Protocol):
 class GuestHost(Host, Protocol):
     """A host that also works inside the guests of its VMs."""
 
-    def use_guest(self, user: str, password: Password = None) -> None:
+    def use_guest(
+        self, user: str, password: Password = None, *, interactive: bool | None = None
+    ) -> None:
         """Enter guests as this user from now on.
+
+        ``interactive`` False asks nobody, and keeps the password that is there.
 
         Raises
         ------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final, Self
 from urllib.parse import unquote
 
@@ -11,7 +12,7 @@ from nestkit.addresses import Address
 from nestkit.credentials import Secret
 from nestkit.errors import Ambiguous, ConnectionFailed, NotFound
 from nestkit.facts import HostFacts, Unknown
-from nestkit.hosts import esx_ops
+from nestkit.hosts import esx_create, esx_dvs, esx_groups, esx_ops
 from nestkit.hosts.esx_facts import (
     HOST_PATHS,
     POWER,
@@ -22,6 +23,7 @@ from nestkit.hosts.esx_facts import (
     vm_facts,
 )
 from nestkit.hosts.esx_fleet import FleetReader
+from nestkit.hosts.esx_new import Prospects, prospects
 from nestkit.hosts.esx_nics import Networks
 from nestkit.plans import Json, Step, Target
 from nestkit.transport.vim import Row, VimSession, load, open_session
@@ -120,8 +122,12 @@ class EsxHost:
 
     def current(self, target: Target, property: str) -> Json:  # noqa: A002  (pinned name)
         """The property's value now, once tasks in flight on the target have ended."""
+        if target.kind == "dv_port_group":
+            return esx_dvs.mac_management(self._session, target)
         if target.kind == "port_group":
-            return esx_ops.security(esx_ops.port_group(self._session, self._ref, target))
+            return esx_groups.security(esx_groups.port_group(self._session, *self._place(target)))
+        if property == "vm":
+            return self._description(target)
         return self._on_vm(
             target, lambda ref: esx_ops.vm_property(self._session, ref, target, property)
         )
@@ -129,15 +135,45 @@ class EsxHost:
     def perform(
         self, step: Step, deadline_s: float, on_task: Callable[[str], None] | None = None
     ) -> None:
-        """Do the step; see :mod:`nestkit.hosts.esx_ops` for how."""
+        """Do the step; see the modules ``esx_ops``, ``esx_create``, ``esx_groups``, ``esx_dvs``."""
         tell = on_task or (lambda task: None)
-        if step.target.kind == "port_group":
-            esx_ops.set_security(self._session, self._ref, step)
+        if step.target.kind == "dv_port_group":
+            esx_dvs.set_mac_management(self._session, step, deadline_s, tell)
+        elif step.target.kind == "port_group":
+            host, group = self._place(step.target)
+            esx_groups.set_security(self._session, host, replace(step, target=group))
+        elif step.op == "create_vm":
+            esx_create.create(self._session, step, deadline_s, tell)
         else:
             self._on_vm(
                 step.target,
                 lambda ref: esx_ops.change_vm(self._session, ref, step, deadline_s, tell),
             )
+
+    def prospects(self, *, on_host: str, iso: str) -> Prospects:
+        """Where a new VM could go; for :func:`nestkit.configure.plan_new`."""
+        found = prospects(self._session, on_host=on_host, iso=iso, vcenter=self.many_hosts)
+        return replace(found, host=replace(found.host, identity=self._identity))
+
+    def _place(self, target: Target) -> tuple[Any, Target]:
+        """The host of a standard port group, and the port group as that host names it."""
+        return self._ref, target
+
+    def _description(self, target: Target) -> Json:
+        """What the VM is, or None where there is none."""
+        try:
+            return self._on_vm(
+                target, lambda ref: esx_ops.vm_property(self._session, ref, target, "vm")
+            )
+        except NotFound:
+            pass
+        esx_create.await_creation(self._session)
+        try:
+            return self._on_vm(
+                target, lambda ref: esx_ops.vm_property(self._session, ref, target, "vm")
+            )
+        except NotFound:
+            return None
 
     def close(self) -> None:
         """End the session. Safe to call twice."""

@@ -146,7 +146,7 @@ def vm_facts(row: Row, networks: Networks) -> VmFacts:
         legacy_nesting_keys=known(
             extra, lambda options: tuple(o.key for o in options if o.key in _LEGACY_KEYS)
         ),
-        snapshot_count=_snapshots(row),
+        snapshot_count=snapshots_of(row),
         has_saved_state=known(row.fact("runtime.powerState"), lambda s: str(s) == "suspended"),
         is_template=row.fact("config.template"),
         vapp=known(row.get("parentVApp", None), lambda vapp: vapp._moId if vapp else ""),
@@ -183,7 +183,8 @@ def tools_of(row: Row) -> Fact[Literal["running", "not running", "not installed"
     return running if isinstance(running, Unknown) else "not running"
 
 
-def _snapshots(row: Row) -> Fact[int]:
+def snapshots_of(row: Row) -> Fact[int]:
+    """How many snapshots a VM has, from its property ``snapshot``."""
     info = row.get("snapshot", None)
     if isinstance(info, Unknown):
         return info

@@ -1,8 +1,7 @@
-"""Read and change one property of a VM or a port group over the vSphere API.
+"""Read and change one property of a VM over the vSphere API.
 
-A VM's changes carry the ``changeVersion`` read just before, so that the host refuses them if
-somebody else was faster. A port group's update replaces its whole policy, so it is read,
-modified and written back.
+Changes carry the ``changeVersion`` read just before, so that the host refuses them if somebody
+else was faster.
 """
 
 from __future__ import annotations
@@ -13,7 +12,8 @@ from typing import Any, Final
 
 from nestkit.errors import ConsentNeeded, DeadlineExceeded, NotFound, PermissionRefused, PlanError
 from nestkit.facts import Unknown
-from nestkit.hosts.esx_facts import POWER
+from nestkit.hosts import esx_create
+from nestkit.hosts.esx_facts import POWER, hardware_version
 from nestkit.plans import Json, Step, Target
 from nestkit.transport.vim import Row, VimSession, load
 from nestkit.transport.vim_errors import NO_TOOLS
@@ -24,6 +24,9 @@ _POLL_S: Final = 0.2
 _PATHS: Final[dict[str, tuple[str, ...]]] = {
     "power": ("runtime.powerState", "guest.guestState"),
     "nested_hv": ("config.nestedHVEnabled",),
+    "vm": esx_create.DESCRIBED,
+    "cdrom": ("config.hardware.device",),
+    "hardware_version": ("config.version",),
     "cpu": ("config.hardware.numCPU", "config.hardware.numCoresPerSocket"),
     "memory": (
         "config.hardware.memoryMB",
@@ -31,16 +34,6 @@ _PATHS: Final[dict[str, tuple[str, ...]]] = {
         "config.memoryReservationLockedToMax",
     ),
 }
-_SECURITY: Final = {
-    "promiscuous": "allowPromiscuous",
-    "forged_transmits": "forgedTransmits",
-    "mac_changes": "macChanges",
-}
-_WORDS: Final = {None: "inherit", True: "accept", False: "reject"}
-_FLAGS: Final = {word: flag for flag, word in _WORDS.items()}
-
-
-# --- VMs --------------------------------------------------------------------------------
 
 
 def vm_property(session: VimSession, ref: Any, target: Target, name: str) -> Json:
@@ -61,6 +54,13 @@ def vm_property(session: VimSession, ref: Any, target: Target, name: str) -> Jso
         return POWER[str(_value(row, target, "runtime.powerState"))]
     if name == "nested_hv":
         return bool(row.get("config.nestedHVEnabled", False))
+    if name == "vm":
+        return esx_create.describe(row)
+    if name == "cdrom":
+        return esx_create.cdrom(row)
+    if name == "hardware_version":
+        version = hardware_version(str(_value(row, target, "config.version")))
+        return str(version) if isinstance(version, Unknown) else version
     if name == "cpu":
         return {
             "count": int(_value(row, target, "config.hardware.numCPU")),
@@ -99,10 +99,18 @@ def change_vm(
         task = session.call(lambda: ref.PowerOnVM_Task(None), doing, write=True)
     elif step.op == "power_off":
         task = session.call(ref.PowerOffVM_Task, doing, write=True)
+    elif step.op == "destroy_vm":
+        doing = f"removing VM {step.target.name!r}"
+        task = session.call(ref.Destroy_Task, doing, write=True)
+    elif step.property == "hardware_version":
+        doing = f"upgrading the hardware of VM {step.target.name!r}"
+        version = f"vmx-{int(step.after):02d}"
+        task = session.call(lambda: ref.UpgradeVM_Task(version), doing, write=True)
     else:
         doing = f"setting {step.property} of VM {step.target.name!r}"
-        row = _row(session, ref, step.target, ("config.changeVersion",))
-        spec = _spec(step)
+        paths = ("config.changeVersion", *_PATHS.get(step.property, ()))
+        row = _row(session, ref, step.target, paths)
+        spec = _spec(step, row)
         spec.changeVersion = row.get("config.changeVersion", None)
         task = session.call(lambda: ref.ReconfigVM_Task(spec), doing, write=True)
     on_task(task._moId)
@@ -113,10 +121,12 @@ def change_vm(
         _tools_answer(session, ref, step.target, min(until, time.monotonic() + TOOLS_WAIT_S))
 
 
-def _spec(step: Step) -> Any:
+def _spec(step: Step, row: Row) -> Any:
     """What to reconfigure, from the step's ``after``."""
     vim = load().vim
     after = step.after
+    if step.property == "cdrom":
+        return esx_create.cdrom_change(row, after)
     if step.property == "nested_hv":
         return vim.vm.ConfigSpec(nestedHVEnabled=after)
     if step.property == "cpu":
@@ -219,61 +229,3 @@ def _value(row: Row, target: Target, path: str) -> Any:
             remedy="connect as a user who may read the VM's settings",
         )
     return value
-
-
-# --- port groups ------------------------------------------------------------------------
-
-
-def port_group(session: VimSession, host: Any, target: Target) -> Any:
-    """The standard port group with the target's key.
-
-    Raises
-    ------
-    NotFound
-        It was removed or renamed.
-    """
-    (row,) = session.retrieve(load().vim.HostSystem, ("config.network.portgroup",), [host])
-    groups = row.fact("config.network.portgroup")
-    if isinstance(groups, Unknown):
-        raise PermissionRefused(
-            f"port group {target.name!r} cannot be read: {groups.reason}",
-            remedy="connect as a user who may read the host's network settings",
-        )
-    for group in groups:
-        if target.id in (group.key, group.spec.name):
-            return group
-    raise NotFound(
-        f"there is no port group {target.name!r} on the host any more",
-        remedy="it was removed or renamed: look at the VM's network, make a new plan",
-    )
-
-
-def security(group: Any) -> dict[str, str]:
-    """A port group's own settings, each "accept", "reject" or "inherit" (from its switch)."""
-    own = group.spec.policy.security if group.spec.policy else None
-    return {
-        name: _WORDS[None if own is None else getattr(own, field)]
-        for name, field in _SECURITY.items()
-    }
-
-
-def set_security(session: VimSession, host: Any, step: Step) -> None:
-    """Write a port group's settings; everything else of its policy stays as read."""
-    vim = load().vim
-    words = [step.after[name] for name in _SECURITY]
-    if not all(isinstance(word, str) and word in _FLAGS for word in words):
-        raise PlanError(
-            f"a port group's security cannot be {words}",
-            remedy=f"make a new plan; each setting is one of {', '.join(_FLAGS)}",
-        )
-    doing = f"setting security of port group {step.target.name!r}"
-    spec = port_group(session, host, step.target).spec
-    if spec.policy is None:
-        spec.policy = vim.host.NetworkPolicy()
-    if spec.policy.security is None:
-        spec.policy.security = vim.host.NetworkPolicy.SecurityPolicy()
-    for name, field in _SECURITY.items():
-        setattr(spec.policy.security, field, _FLAGS[step.after[name]])
-    (row,) = session.retrieve(vim.HostSystem, ("configManager.networkSystem",), [host])
-    network = row.fact("configManager.networkSystem")
-    session.call(lambda: network.UpdatePortGroup(spec.name, spec), doing, write=True)

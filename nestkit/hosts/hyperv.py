@@ -10,7 +10,8 @@ from typing import Any, Final, Self
 
 from nestkit.addresses import Address
 from nestkit.credentials import Secret
-from nestkit.errors import Ambiguous, ConnectionFailed, CredentialsError, NotFound
+from nestkit.credentials import find as find_password
+from nestkit.errors import Ambiguous, ConnectionFailed, NotFound
 from nestkit.facts import HostFacts
 from nestkit.hosts.base import Password
 from nestkit.hosts.hyperv_facts import PRACTICE_MAKER, host_facts
@@ -29,6 +30,7 @@ class HyperVHost:
     """A connected Hyper-V host. Made by :func:`nestkit.connect`."""
 
     platform: Final = "hyperv"
+    begins_late: Final = True  # PowerShell starts some time after it was told what to do
 
     def __init__(self, session: WinRm, secret: Secret) -> None:
         self._session = session
@@ -85,28 +87,25 @@ class HyperVHost:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def use_guest(self, user: str, password: Password = None) -> None:
+    def use_guest(
+        self, user: str, password: Password = None, *, interactive: bool | None = None
+    ) -> None:
         """Enter guests as this user from now on.
 
-        The password is the one given, that of ``NESTKIT_GUEST_PASSWORD``, or on a practice host
-        its own.
+        The password is the one given, that of ``NESTKIT_GUEST_PASSWORD``, on a practice host its
+        own, the one of the keyring, or what a person at a terminal types.
 
         Raises
         ------
         CredentialsError
             There is none.
         """
-        if password is not None:
-            secret = password if isinstance(password, Secret) else Secret(password)
-        elif VARIABLE in os.environ:
-            secret = Secret(os.environ[VARIABLE], f"the environment variable {VARIABLE}")
-        elif self._own is not None:
-            secret = self._own
-        else:
-            raise CredentialsError(
-                f"no password for the user {user!r} of the guest",
-                remedy=f"set {VARIABLE}, or pass guest_password=…",
-            )
+        if interactive is False and self._guest is not None and self._guest.user == user:
+            return  # whoever is there was let in with a password that nobody gave anew
+        if password is None and VARIABLE not in os.environ:
+            password = self._own
+        where = f"guest://{user}@{self._session.address.host}"
+        secret = find_password(where, password, interactive=interactive, variable=VARIABLE)
         self._guest = Guest(user, secret)
 
     def read(self, vm: str | None = None) -> HostFacts:

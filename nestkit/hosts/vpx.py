@@ -15,6 +15,7 @@ from nestkit.hosts.esx import NAME_PATHS, EsxHost, pick
 from nestkit.hosts.esx_facts import HOST_PATHS, PRACTICE_MARK, VM_PATHS, host_facts, vm_facts
 from nestkit.hosts.esx_fleet import GROUP_PATHS, SWITCH_PATHS
 from nestkit.hosts.esx_nics import Networks, distributed
+from nestkit.plans import Target
 from nestkit.transport.vim import Row, load
 
 
@@ -59,6 +60,10 @@ class VpxHost(EsxHost):
         self._remember(row)
         networks = Networks.of(host, self._distributed(row), f"{where._moId}/")
         return replace(host_facts(host, (vm_facts(row, networks),)), identity=self._identity)
+
+    def _place(self, target: Target) -> tuple[Any, Target]:
+        host, _, key = target.id.partition("/")
+        return load().vim.HostSystem(host, self._session.stub), replace(target, id=key)
 
     def _distributed(self, row: Row) -> dict[str, dict[str, Any]]:
         """The distributed port groups that the VM is in."""

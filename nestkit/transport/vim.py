@@ -50,12 +50,12 @@ class VimSession:
         self.address = address
         self._secret = secret
         self._closed = False
-        self._stub = load("pyVmomi.SoapAdapter").SoapStubAdapter(
+        self.stub = load("pyVmomi.SoapAdapter").SoapStubAdapter(
             host=address.host, port=address.port, path="/sdk", version=version
         )
-        self._stub.scheme = TrustedConnection
-        self._stub.schemeArgs = {"trust": trust, "timeout": REQUEST_TIMEOUT_S}
-        service = load().vim.ServiceInstance("ServiceInstance", self._stub)
+        self.stub.scheme = TrustedConnection
+        self.stub.schemeArgs = {"trust": trust, "timeout": REQUEST_TIMEOUT_S}
+        service = load().vim.ServiceInstance("ServiceInstance", self.stub)
         self.content: Any = self.call(service.RetrieveContent, "reading what the service offers")
         self._login()
 
@@ -82,7 +82,7 @@ class VimSession:
             )
         if write:
             # a kept connection may have died unnoticed; a new one shows it before the request
-            self._stub.DropConnections()
+            self.stub.DropConnections()
         renewed = retried = False
         while True:
             result, failure = self._attempt(do, doing, write=write)
@@ -130,7 +130,7 @@ class VimSession:
                 f"the user or the password for {self.place} holds a character that cannot be sent",
                 remedy="look for control characters in it that were copied along",
             )
-        self._stub.cookie = ""  # a session that still holds would be taken for a wrong password
+        self.stub.cookie = ""  # a session that still holds would be taken for a wrong password
         doing = f"logging in to {self.place} as {user!r}"
         _, failure = self._attempt(log_in, doing, write=False)
         if isinstance(failure, ConnectionFailed):
@@ -253,7 +253,7 @@ class VimSession:
         manager = self.content.sessionManager
         self._closed = True  # a late call must not log in again
         self._attempt(manager.Logout, "logging out", write=False)
-        self._stub.DropConnections()
+        self.stub.DropConnections()
 
 
 def open_session(address: Address, secret: Callable[[], Secret]) -> VimSession:
