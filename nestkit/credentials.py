@@ -49,7 +49,11 @@ class Secret:
 
 
 def find(
-    where: str, password: str | Secret | None = None, *, interactive: bool | None = None
+    where: str,
+    password: str | Secret | None = None,
+    *,
+    interactive: bool | None = None,
+    variable: str = VARIABLE,
 ) -> Secret:
     """The password for an address.
 
@@ -61,6 +65,8 @@ def find(
         Used as it is, when given.
     interactive
         Whether a person may be asked; by default, when standard input is a terminal.
+    variable
+        The environment variable that may hold it.
 
     Raises
     ------
@@ -71,8 +77,8 @@ def find(
         return password
     if password is not None:
         return Secret(password)
-    if VARIABLE in os.environ:
-        return Secret(os.environ[VARIABLE], f"the environment variable {VARIABLE}")
+    if variable in os.environ:
+        return Secret(os.environ[variable], f"the environment variable {variable}")
     kept = _from_keyring(where)
     if kept is not None:
         return kept
@@ -81,9 +87,10 @@ def find(
             return Secret(getpass.getpass(f"Password for {where}: "), "the prompt")
         except EOFError:
             pass
+    argument = variable.removeprefix("NESTKIT_").lower()
     raise CredentialsError(
         f"no password for {where}",
-        remedy=f"pass password=…, set {VARIABLE}, or keep it in the keyring: "
+        remedy=f"pass {argument}=…, set {variable}, or keep it in the keyring: "
         f"`keyring set {KEYRING_SERVICE} {where}`",
     )
 

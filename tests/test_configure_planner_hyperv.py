@@ -172,7 +172,7 @@ def test_an_amd_host_that_is_too_old_is_said_and_left_to_the_start():
 def test_a_saved_state_is_thrown_away_only_with_consent():
     with pytest.raises(ConsentNeeded, match="is saved") as caught:
         make(power="saved", nested_hv=False, goal=NestedGoal(upgrade_version=True))
-    assert "--discard-saved-state" in caught.value.remedy
+    assert "--consent discard-saved-state" in caught.value.remedy
     plan = make(power="saved", nested_hv=False, goal=NestedGoal(discard_saved_state=True))
     assert ops(plan) == ["discard_saved_state", "nested_hv", "power_on"]
     assert (plan.steps[0].consent, plan.steps[0].reversible) == ("discard_saved_state", False)

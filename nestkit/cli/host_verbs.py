@@ -23,6 +23,12 @@ if TYPE_CHECKING:
     from nestkit.plans import NestedGoal
 
 URL = click.argument("url", metavar="URL")
+NETWORKS = ("auto", "mac_learning", "promiscuous", "spoofing", "nat", "leave")
+CONSENTS = {
+    "discard-saved-state": "discard_saved_state",
+    "hard-power-off": "hard_power_off",
+    "upgrade-version": "upgrade_version",
+}
 
 
 @click.command()
@@ -52,18 +58,29 @@ def preflight(url: str, vm: str | None, as_platform: Any, strict: bool, as_json:
 @click.option("--cpu", "cpu_count", type=click.IntRange(0, 768), default=0, metavar="N",
               help="Virtual CPUs to give; 0: keep, but at least 2.")  # fmt: skip
 @click.option("--memory", "memory_gib", type=click.IntRange(0, 24 * 1024), default=0,
-              metavar="GIB", help="Memory to give, GiB; 0: keep, but at least 8.")  # fmt: skip
+              metavar="GIB",
+              help="Memory to give, GiB; 0: keep, but at least the minimum.")  # fmt: skip
 @click.option("--no-reserve", is_flag=True, help="Do not reserve the VM's memory.")
 @click.option("--network", default="auto", show_default=True,
-              type=click.Choice(["auto", "mac_learning", "promiscuous", "leave"]),
+              type=click.Choice(NETWORKS),
               help="How frames of the VMs inside get through the VM's own networks.")  # fmt: skip
 @click.option("--no-start", is_flag=True, help="Do not start the VM at the end.")
 @click.option("--hard-power-off", is_flag=True,
               help="Allow pulling the plug where the guest cannot be asked.")  # fmt: skip
 @click.option("--upgrade-version", is_flag=True,
               help="Allow upgrading the VM's version, which cannot be taken back.")  # fmt: skip
+@click.option("--consent", "consents", multiple=True, type=click.Choice(sorted(CONSENTS)),
+              help="Allow what cannot be taken back, each by its name.")  # fmt: skip
+@click.option("--nic", "nics", metavar="NAME", multiple=True,
+              help="Hyper-V: only this NIC may spoof, by name or id; may be repeated.")  # fmt: skip
+@click.option("--nat-prefix", default="", metavar="NETWORK",
+              help="Hyper-V: the network behind the NAT inside.")  # fmt: skip
+@click.option("--install-role", is_flag=True,
+              help="Hyper-V: install the role inside, through PowerShell Direct.")  # fmt: skip
+@click.option("--guest-user", default="Administrator", show_default=True, metavar="NAME",
+              help="Hyper-V: an administrator of the guest; apply needs the password.")  # fmt: skip
 @click.option("--script", metavar="KIND",
-              help="Print the plan as powercli, govc, pyvmomi or gui steps.")  # fmt: skip
+              help="Print it as powercli, govc, pyvmomi, powershell or gui steps.")  # fmt: skip
 @click.option("--save", type=OUTPUT, metavar="FILE",
               help="Write the plan here, for `nestkit apply`.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="The plan as JSON.")
@@ -89,9 +106,12 @@ def plan(
         say(made)
 
 
-def _goal(*, no_reserve: bool, no_start: bool, **rest: Any) -> NestedGoal:
+def _goal(
+    *, no_reserve: bool, no_start: bool, consents: tuple[str, ...], **rest: Any
+) -> NestedGoal:
     from nestkit.plans import NestedGoal
 
+    rest |= {CONSENTS[word]: True for word in consents}
     return NestedGoal(reserve_memory=not no_reserve, start=not no_start, **rest)
 
 
@@ -103,7 +123,8 @@ def _goal(*, no_reserve: bool, no_start: bool, **rest: Any) -> NestedGoal:
 def apply(url: str, plan_file: Path, accept: str) -> int:
     """Carry out a saved plan and verify it.
 
-    Prints the path of the journal, with which it can be taken back.
+    Prints the path of the journal, with which it can be taken back. A password of the guest
+    comes from NESTKIT_GUEST_PASSWORD, the keyring, or a prompt.
     """
     from nestkit import configure, connect
     from nestkit.plans import Plan

@@ -119,7 +119,7 @@ def _stop(vm: VmFacts, goal: NestedGoal, power: str) -> list[Step]:
         raise ConsentNeeded(
             f"VM {vm.name!r} is saved: its settings cannot be changed",
             remedy="start it and shut it down, then plan again; or throw away what it had in "
-            "memory with NestedGoal(discard_saved_state=True) or --discard-saved-state",
+            "memory with NestedGoal(discard_saved_state=True) or --consent discard-saved-state",
         )
     answers = vm.tools not in ("not running", "not installed")
     if answers or not goal.hard_power_off:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final, Protocol, cast
 
-from nestkit.errors import PlanError
+from nestkit.errors import CredentialsError, PlanError
 from nestkit.facts import HostFacts, VmFacts
-from nestkit.hosts.base import Host
+from nestkit.hosts.base import GuestHost, Host
 from nestkit.plans import CreateGoal, Json, NestedGoal, Plan, Target
 
 Place = tuple[Target, str]  # a property of a target
@@ -63,11 +64,14 @@ def plan(host: Host, vm: str, *, goal: NestedGoal | None = None) -> Plan:
     if host.platform not in PLANNERS:
         raise PlanError(
             f"this version makes no plans for {host.platform} hosts",
-            remedy="use an ESXi host: esx://user@host, or practice://esx",
+            remedy="use esx://user@host or hyperv://user@host, or practice://esx to practise",
         )
     if not isinstance(vm, str) or not vm:
         raise PlanError(f"a plan is for one VM, not for {vm!r}", remedy="give its name or its UUID")
     goal = NestedGoal() if goal is None else goal
+    if isinstance(host, GuestHost) and (goal.install_role or goal.network == "nat"):
+        with suppress(CredentialsError):  # the plan is made without asking the guest then
+            host.use_guest(goal.guest_user, interactive=False)
     planner = cast(Planner, importlib.import_module(PLANNERS[host.platform]))
     facts = host.read(vm)
     subject = facts.vms[0]
