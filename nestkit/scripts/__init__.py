@@ -17,10 +17,12 @@ _WRITERS: Final = {
         "pyvmomi": "nestkit.scripts.pyvmomi",
         "govc": "nestkit.scripts.govc",
         "gui": "nestkit.scripts.gui",
+        "pipeline": "nestkit.scripts.pipeline",
     },
     "hyperv": {
         "powershell": "nestkit.scripts.powershell",
         "gui": "nestkit.scripts.gui_hyperv",
+        "pipeline": "nestkit.scripts.pipeline",
     },
 }
 
