@@ -24,7 +24,7 @@ _PRACTISED: Final = (
     "esx-greyed-out",
     "esx-no-dhcp",
     "esx-old-key",
-    "hyperv-amd-version",
+    "hyperv-memory",
     "hyperv-no-network",
 )
 
