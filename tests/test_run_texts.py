@@ -59,6 +59,16 @@ def test_a_disk_that_a_cache_answers_for_is_warned_of(show: Show) -> None:
 
 
 @both
+def test_what_lacks_rounds_is_named_once_for_all_its_layers(show: Show) -> None:
+    run = taken(pair())
+    cut = tuple(s for s in run.samples if s.round < 4 and (s.workload, s.layer) != ("exit", "L0"))
+    whole = tuple(s for s in run.samples if (s.workload, s.layer) == ("exit", "L0"))
+    text = show(replace(run, samples=cut + whole))
+    assert "arithmetic in L0, L1: incomplete: 3 of 10 rounds" in text
+    assert "exit in L1: incomplete: 3 of 10 rounds" in text
+
+
+@both
 def test_a_noisy_machine_is_warned_of_with_its_share(show: Show) -> None:
     text = show(taken(pair(steal=0.05, outer_steal=0.05)))
     assert "this machine is too noisy: 60 of 60 samples are flagged" in text

@@ -114,7 +114,7 @@ def _effect(run: Run, workload: str, layer: LayerFacts, baseline: LayerFacts) ->
         notes.append("emulated (TCG)")
     notes += sorted({s.reason for s in rows if not s.valid})
     left_out = any(note.startswith(f"{workload} was not measured: ") for note in run.notes)
-    if workload in run.incomplete and not left_out:
+    if layer in run.measured_in(workload) and len(rows) < run.rounds and not left_out:
         notes.append(f"incomplete: {len(rows)} of {run.rounds} rounds")
     if _is_disk(workload):
         if interval and _too_fast(interval, layer, baseline):

@@ -77,10 +77,11 @@ class Run:
         return tuple(
             name
             for name in self.workloads
-            if any(done.get((name, f.layer), 0) < self.rounds for f in self._measured_in(name))
+            if any(done.get((name, f.layer), 0) < self.rounds for f in self.measured_in(name))
         )
 
-    def _measured_in(self, workload: str) -> Sequence[LayerFacts]:
+    def measured_in(self, workload: str) -> Sequence[LayerFacts]:
+        """The layers that a workload is measured in; between two layers, the inner one."""
         known = WORKLOADS.get(workload)
         return known.measured_in(self.layers) if known else self.layers
 

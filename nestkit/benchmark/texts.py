@@ -74,7 +74,11 @@ def lines_below(run: Run, effects: Sequence[Effect]) -> list[str]:
 
 def warnings_of(run: Run, effects: Sequence[Effect]) -> list[str]:
     """What speaks against the figures: of the whole run, of its layers, of single rows."""
-    rows = [f"{e.workload} in {e.layer}: {note}" for e in effects for note in _notes(e)]
+    layers: dict[tuple[str, str], list[str]] = {}  # that a note of a workload is of
+    for effect in effects:
+        for note in _notes(effect):
+            layers.setdefault((effect.workload, note), []).append(effect.layer)
+    rows = [f"{work} in {', '.join(names)}: {note}" for (work, note), names in layers.items()]
     return list(dict.fromkeys([*contradictions(run.layers), *run.notes, *rows]))
 
 
