@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -17,7 +18,9 @@ from fake_layers import HASH, FakeLayer, World, emulated_lab
 from nestkit import benchmark
 from nestkit.benchmark import SUITES, WORKLOADS, Run, RunCutShort, find_effect
 from nestkit.benchmark.effects import compare
+from nestkit.benchmark.provenance import base_is_virtual
 from nestkit.errors import DeadlineExceeded, RunError
+from nestkit.facts import Unknown
 
 QUICK = tuple(w for w in SUITES["quick"].workloads if w != "network")  # needs a link between two
 
@@ -427,6 +430,34 @@ def test_another_binary_makes_rows_not_comparable() -> None:
 def test_a_binary_without_a_hash_is_not_comparable() -> None:
     run = benchmark.run(pair(hashes={"fio": ""}), seed=1)
     assert find_effect(run, "disk-read", "L1").verdict == "not comparable"
+
+
+def test_binaries_whose_hashes_are_all_unknown_are_not_taken_for_the_same() -> None:
+    layers = pair(hashes={"fio": ""})
+    layers[0].hashes = {"fio": ""}
+    run = benchmark.run(layers, seed=1)
+    assert find_effect(run, "disk-read", "L1").verdict == "not comparable"
+    assert "the hash of fio is unknown" in str(run)
+
+
+@pytest.mark.parametrize(
+    ("leaves", "said", "expected"),
+    [
+        (("KVMKVMKVM",), "", "yes: KVMKVMKVM"),
+        ((), "yes", "yes"),
+        ((), "", "no"),
+        (Unknown("no probe"), "", "no probe"),
+    ],
+)
+def test_a_base_that_is_itself_virtual_says_so(leaves: Any, said: str, expected: str) -> None:
+    facts = FakeLayer(World(), paths={"base_is_virtual": said}).facts()
+    assert expected in base_is_virtual(replace(facts, hypervisor_leaves=leaves))
+
+
+def test_a_run_says_when_it_was_taken() -> None:
+    run = benchmark.run(pair(), seed=1, rounds=1, workloads=["exit"])
+    taken = datetime.fromisoformat(run.provenance["date_utc"])
+    assert abs(datetime.now(UTC) - taken).total_seconds() < 60
 
 
 def test_provenance_says_where_the_figures_come_from() -> None:
