@@ -142,7 +142,7 @@ def test_choosing_another_run_draws_once(
     drawn = []
     slowdown = explore.CHARTS["Slowdowns"]
     monkeypatch.setitem(
-        explore.CHARTS, "Slowdowns", lambda runs, base: drawn.append(1) or slowdown(runs, base)
+        explore.CHARTS, "Slowdowns", lambda *asked: drawn.append(1) or slowdown(*asked)
     )
     choose(bench, "emulated")
     assert list(bench.layers.value) == ["L0", "L1", "L2"]
@@ -200,10 +200,46 @@ def test_a_chart_for_one_run_says_so_when_two_are_chosen(hardware: Run, emulated
     bench = explore.explorer()
     choose(bench, "hardware", "emulated")
     assert bench.figure is not None
-    assert "First: yours · hardware" in bench.static_html()
+    assert "Run 1, first: yours · hardware" in bench.static_html()
+    assert "Run 2:" in charts.alt_text(bench.figure)
     assert "not comparable: one is emulated (TCG)" in bench.static_html()
     bench.chart.value = "Samples in time order"
     assert "this chart shows one run, and 2 are chosen" in bench.message
+
+
+def test_published_sources_are_picked_and_cited(hardware: Run, emulated: Run) -> None:
+    keep_run(emulated)
+    bench = explore.explorer()
+    bench.chart.value = "Yours and published"
+    assert len(bench.published.options) > 1
+    assert list(bench.published.value) == list(bench.published.options)
+    assert bench.figure is not None
+    assert "Turtles" in charts.alt_text(bench.figure)
+    (turtles,) = [name for name in bench.published.options if name.startswith("Turtles")]
+    bench.published.value = tuple(n for n in bench.published.options if n != turtles)
+    assert bench.figure is not None
+    assert "Turtles" not in charts.alt_text(bench.figure)
+    html = bench.static_html()
+    assert "PVM, SOSP 2023, Table 2" in html
+    assert "Turtles" not in html
+    bench.published.value = ()
+    assert bench.figure is None
+    assert "no published source is chosen" in bench.message
+    bench.chart.value = "Slowdowns"
+    assert bench.figure is not None
+
+
+def test_published_rows_stand_below_the_runs_own_and_only_with_their_chart(emulated: Run) -> None:
+    keep_run(emulated)
+    bench = explore.explorer()
+    assert "published" not in set(bench.frame()["origin"])
+    bench.chart.value = "Yours and published"
+    back = pd.read_csv(bench.save_csv())
+    theirs = back[back["origin"] == "published"]
+    assert len(theirs) == len(bench.figures())
+    assert theirs["note"].notna().all()
+    assert theirs["ratio"].isna().all()
+    assert (back["origin"] == "measured").sum() == len(emulated.summary())
 
 
 # -- exports --------------------------------------------------------------------------------------

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 import ipywidgets as w
 
 from nestkit import charts
-from nestkit.benchmark import Run, compare_machines
-from nestkit.benchmark.published import published_figures
+from nestkit.benchmark import Published, Run, compare_machines, published_figures
 from nestkit.course import markup
+from nestkit.course.explore_charts import CHARTS, PUBLISHED, by_source, published_frame
 from nestkit.course.outcome import problem_html
 from nestkit.course.runs import as_data, find_runs, part_of, safe_name
 from nestkit.errors import CourseError, NestkitError
@@ -33,46 +33,13 @@ _NARROW: Final = {"width": "22em"}
 _WIDE: Final = {"width": "46em"}
 
 
-def _one(runs: Sequence[Run]) -> Run:
-    if len(runs) != 1:
-        raise CourseError(
-            f"this chart shows one run, and {len(runs)} are chosen",
-            remedy="choose one run, or the chart of slowdowns or the heat map for several",
-        )
-    return runs[0]
-
-
-def _two(runs: Sequence[Run]) -> tuple[Run, Run]:
-    if len(runs) != 2:
-        raise CourseError(
-            f"this chart needs two runs, and {len(runs)} are chosen",
-            remedy="choose two: one with nested paging on, one with it off",
-        )
-    off = [any(f.extra.get("nested_paging") == "off" for f in run.layers) for run in runs]
-    return (runs[1], runs[0]) if off == [True, False] else (runs[0], runs[1])
-
-
-# title → how it is drawn from the chosen runs and the baseline
-CHARTS: Final[dict[str, Callable[[Sequence[Run], str | None], Figure]]] = {
-    "Slowdowns": charts.slowdown,
-    "Heat map": charts.heat_map,
-    "What each layer adds": lambda runs, base: charts.waterfall(_one(runs), base),
-    "Nested paging on and off": lambda runs, base: charts.nested_paging(*_two(runs), base),
-    "Samples in time order": lambda runs, _base: charts.time_order(_one(runs)),
-    "Throughput and its CPU": lambda runs, _base: charts.throughput(_one(runs)),
-    "Yours and published": lambda runs, base: charts.against_published(
-        _one(runs), published_figures(), outer=base or "L1"
-    ),
-}
-
-
 class Explorer:
     """Controls over all runs that can be found, and what they show; made by :func:`explorer`.
 
     Attributes
     ----------
-    runs, layers, workloads, baseline, chart
-        The controls.
+    runs, layers, workloads, baseline, chart, published
+        The controls; ``published`` holds the sources of the figures drawn beside a run.
     figure
         What is shown now, or None.
     message
@@ -82,6 +49,7 @@ class Explorer:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._found = find_runs()
+        self._sources = by_source(published_figures())
         self._filling = False
         self.figure: Figure | None = None
         self.runs = w.SelectMultiple(description="Runs", rows=5, layout=_WIDE)
@@ -89,6 +57,10 @@ class Explorer:
         self.workloads = w.SelectMultiple(description="Workloads", rows=5, layout=_NARROW)
         self.baseline = w.Dropdown(description="Baseline", layout=_NARROW)
         self.chart = w.Dropdown(description="Chart", options=list(CHARTS), layout=_NARROW)
+        self.published = w.SelectMultiple(
+            description="Published", options=list(self._sources), value=tuple(self._sources),
+            rows=4, layout=_WIDE,
+        )  # fmt: skip
         self.reload_button = w.Button(description="Look for runs again")
         self.png_button = w.Button(description="Save PNG")
         self.csv_button = w.Button(description="Save CSV")
@@ -99,6 +71,7 @@ class Explorer:
                 self.runs,
                 w.HBox([self.layers, self.workloads]),
                 w.HBox([self.baseline, self.chart]),
+                self.published,
                 w.HBox([self.reload_button, self.png_button, self.csv_button]),
                 self._message,
                 self._picture,
@@ -107,7 +80,7 @@ class Explorer:
         )
         self._fill()
         self.runs.observe(lambda _: self._runs_changed(), names="value")
-        for control in (self.layers, self.workloads, self.baseline, self.chart):
+        for control in (self.layers, self.workloads, self.baseline, self.chart, self.published):
             control.observe(lambda _: self.draw(), names="value")
         self.reload_button.on_click(lambda _: self.reload())
         self.png_button.on_click(lambda _: self._save(self.save_png))
@@ -129,8 +102,15 @@ class Explorer:
             parts.append(part_of(run, tuple(kept), self.workloads.value))
         return parts
 
+    def figures(self) -> list[Published]:
+        """The published figures of the chosen sources."""
+        return [figure for name in self.published.value for figure in self._sources[name]]
+
     def frame(self) -> pd.DataFrame:
-        """The chosen runs' summaries, one row a run, workload and layer."""
+        """The chosen runs' summaries, one row a run, workload and layer.
+
+        With the chart of published figures, these stand below, with the origin "published".
+        """
         import pandas as pd
 
         base = None if self.baseline.value == DEFAULT else self.baseline.value
@@ -148,6 +128,8 @@ class Explorer:
             frames.append(frame)
         if not frames:
             raise CourseError("no run is chosen", remedy="choose one in the list of runs")
+        if self.chart.value == PUBLISHED:
+            frames.append(published_frame(self.figures()))
         return pd.concat(frames, ignore_index=True)
 
     def draw(self) -> None:
@@ -163,10 +145,12 @@ class Explorer:
                 runs = self.chosen()
                 if not runs:
                     raise CourseError("no run is chosen", remedy="choose one in the list of runs")
-                self.figure = CHARTS[self.chart.value](runs, base)
+                self.figure = CHARTS[self.chart.value](runs, self.figures(), base)
                 self._picture.value = self._image(self.figure)
                 if len(runs) == 2:
                     self._table.value = self._machines(*runs)
+                elif self.chart.value == PUBLISHED:
+                    self._table.value = self._citations()
             except NestkitError as error:
                 said.append(problem_html(error))
             else:
@@ -265,9 +249,18 @@ class Explorer:
         )
         names = "\n".join(
             f"{place}: {label}"
-            for place, label in zip(("First", "Second"), self.runs.value, strict=True)
+            for place, label in zip(("Run 1, first", "Run 2, second"), self.runs.value, strict=True)
         )
         return markup.status(names) + markup.block(table._repr_html_())
+
+    def _citations(self) -> str:
+        columns = {
+            "run_id": "source", "host_cpu": "on", "workload": "workload", "layer": "layer",
+            "median": "value", "unit": "unit", "note": "citation",
+        }  # fmt: skip
+        shown = published_frame(self.figures())[list(columns)].rename(columns=columns)
+        caption = "Published by others: all figures of the chosen sources"
+        return markup.block(markup.Table(shown, caption=caption)._repr_html_())
 
     def static_html(self) -> str:
         """What is shown now, for pages that run no widgets."""

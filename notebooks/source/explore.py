@@ -18,15 +18,15 @@ import nestkit as nk
 # %% [markdown]
 # ## Your own runs
 #
-# Take one here, in `L1` and `L2` of a lab on this machine; it takes a few minutes. Or skip
-# this: the recorded runs are there anyway.
+# Take one here, in a lab on this machine; it takes a few minutes. Or skip this: the recorded runs
+# are there anyway.
 
 # %%
-form = nk.course.benchmark_form()
+form = nk.course.benchmark_form("this machine")
 form
 
 # %%
-if isinstance(form.result, nk.Run):
+if isinstance(form.result, nk.Run) and form.result.origin == "measured":
     print("kept as", nk.course.keep_run(form.result).name)
 
 # %% [markdown]
@@ -37,9 +37,9 @@ if isinstance(form.result, nk.Run):
 #
 # ## The bench
 #
-# Choose runs, layers, workloads, what to compare with, and the chart. With **two runs** chosen,
-# a table below the chart compares the two machines. *Save PNG* and *Save CSV* say where the
-# file is.
+# Choose runs, layers, workloads, what to compare with, and the chart; for *Yours and published*,
+# also the published sources. With **two runs** chosen, a table below the chart compares the two
+# machines. *Save PNG* and *Save CSV* say where the file is.
 
 # %%
 bench = nk.course.explorer()
@@ -50,7 +50,7 @@ bench
 # |---|---|---|
 # | Slowdowns | one or more | How many times slower, and how sure is that? |
 # | Heat map | one or more | Which work suffers in which layer? |
-# | What each layer adds | one | How many nanoseconds does a layer add to one operation? |
+# | What each layer adds | one | How much time does a layer add to one operation? |
 # | Nested paging on and off | two | What do EPT and RVI save? |
 # | Samples in time order | one | Was the machine quiet? Did it drift? |
 # | Throughput and its CPU | one | Is it as fast, but at twice the processor time? |
