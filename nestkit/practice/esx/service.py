@@ -152,9 +152,11 @@ class EsxService:
         if wanted in ("", "vim25"):
             wanted = "vim25/2.5u2"
         name = wanted.removeprefix("vim25/")
+        if name == "7.0":  # what clients called 7.0.0.0 before versions had four parts
+            name = "7.0.0.0"
         if name != newest and name not in _PRIORS:
             return None
-        version = VmomiSupport.versionMap.get(wanted)
+        version = VmomiSupport.versionMap.get(f"vim25/{name}")
         newest_version = VmomiSupport.versionMap[f"vim25/{newest}"]
         if version is None or not VmomiSupport.IsChildVersion(newest_version, version):
             return None
