@@ -11,7 +11,12 @@ from nestkit.wording import PRACTICE, plain
 if TYPE_CHECKING:
     from nestkit.plans import Json, Plan, Step, Target
 
-_KINDS: Final = {"vm": "VM", "port_group": "port group", "nic": "NIC"}
+_KINDS: Final = {
+    "vm": "VM",
+    "port_group": "port group",
+    "dv_port_group": "distributed port group",
+    "nic": "NIC",
+}
 _POWER: Final = {
     "shutdown_guest": "shut down the guest of",
     "power_off": "pull the plug of",
@@ -33,6 +38,7 @@ _PROPERTIES: Final = {
     "nested_hv": "hardware virtualization for the guest",
     "cpu": "virtual CPUs",
     "security": "security policy",
+    "mac_management": "MAC management",
 }
 _CELL: Final = "text-align:left;vertical-align:top;padding:4px 10px 4px 0"
 
@@ -44,7 +50,11 @@ def shown(value: Json) -> str:
     if isinstance(value, str):
         return plain(value) or "none"
     if isinstance(value, list):
-        return " + ".join(map(shown, value)) or "none"
+        parts = [
+            {k: v for k, v in part.items() if v} if isinstance(part, dict) else part
+            for part in value
+        ]
+        return " + ".join(map(shown, parts)) or "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, dict):

@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "credentials": BASE | {"addresses"},
     "pictures": set(),
     "wording": set(),
+    "htmltable": set(),
     "tomlfile": {"errors"},
     "plans": BASE | {"planfile", "planview", "scripts"},
     "planfile": BASE | {"plans"},
@@ -41,7 +42,7 @@ MAY_IMPORT = {
     "hosts": BASE | {"addresses", "credentials", "plans", "transport", "practice", "lab"},
     "requirements": BASE | {"tomlfile"},
     "preflight": BASE | {"hosts", "requirements", "wording"},
-    "configure": BASE | {"hosts", "plans", "planview", "wording"},
+    "configure": BASE | {"hosts", "htmltable", "plans", "planview", "wording"},
     "scripts": BASE | {"plans", "wording"},
     "benchmark": BASE | {"runners"},
     "report": BASE

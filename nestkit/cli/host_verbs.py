@@ -18,6 +18,7 @@ from nestkit.cli.terminal import (
     say,
     stop_between_steps,
 )
+from nestkit.cli.vsphere_verbs import survey
 
 if TYPE_CHECKING:
     from nestkit.plans import NestedGoal
@@ -47,6 +48,8 @@ def preflight(url: str, vm: str | None, as_platform: Any, strict: bool, as_json:
     from nestkit.preflight import check
 
     with closing(connect(url)) as host:
+        if vm is None and getattr(host, "many_hosts", False):
+            return survey(host, as_json=as_json, strict=strict, html=None, everything=True)
         report = check(host, vm=vm, as_platform=as_platform)
     say(json.dumps(report.to_json(), indent=2) if as_json else report, raw=as_json)
     return FINDINGS_BLOCK if report.blocked(strict=strict) else 0

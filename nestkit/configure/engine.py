@@ -227,6 +227,7 @@ def _go_forward(
         steps_done=_done(journal),
         verified=found.ok,
         mismatches=found.mismatches,
+        guest=found.guest,
     )
 
 

@@ -8,6 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nestkit.htmltable import table
 from nestkit.plans import POWER_OPS, Plan, Step
 from nestkit.planview import action, named, shown
 from nestkit.wording import PRACTICE, plain
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 def describe(step: Step) -> str:
     """One step as a sentence."""
-    says_all = step.op in POWER_OPS or step.op == "install_role"
+    says_all = step.op in POWER_OPS or step.op in ("install_role", "create_vm")
     return action(step) if says_all else f"{action(step)} to {shown(step.after)}"
 
 
@@ -40,6 +41,7 @@ class Verification:
 
     plan: Plan
     mismatches: tuple[Mismatch, ...] = ()
+    guest: str = ""  # what the guest says it runs, or why that is unknown; "" if not asked
 
     @property
     def ok(self) -> bool:
@@ -52,6 +54,7 @@ class Verification:
         else:
             lines = [f"{named(self.plan.vm)} on {plain(self.plan.host_name)} is not as planned:"]
             lines += [f"  {mismatch}" for mismatch in self.mismatches]
+        lines += [f"  {plain(self.guest)}"] if self.guest else []
         return "\n".join([*lines, *([PRACTICE] if self.plan.is_practice else [])])
 
 
@@ -71,6 +74,8 @@ class Outcome:
         What is otherwise than planned.
     cancelled
         True when it was stopped between two steps on request.
+    guest
+        What the started guest says it runs, or that it is unknown.
     """
 
     journal: Path
@@ -79,6 +84,7 @@ class Outcome:
     verified: bool
     mismatches: tuple[Mismatch, ...] = ()
     cancelled: bool = False
+    guest: str = ""
 
     @property
     def ok(self) -> bool:
@@ -104,6 +110,7 @@ class Outcome:
         elif self.verified:
             head += "; read again from the host and found as planned"
         lines = [head, *(f"  {mismatch}" for mismatch in self.mismatches)]
+        lines += [f"  {plain(self.guest)}"] if self.guest else []
         lines.append(f"journal: {self.journal}")
         return "\n".join([*lines, *([PRACTICE] if self.plan.is_practice else [])])
 
@@ -191,6 +198,6 @@ def _frame(rows: Sequence[tuple[str, ...]], columns: list[str]) -> pd.DataFrame:
 
 
 def _html(text: str, rows: list[tuple[str, str]]) -> str:
-    cells = "".join(f"<tr><td>{escape(a)}</td><td>{escape(b)}</td></tr>" for a, b in rows)
-    table = f"<table><thead><tr><th>step</th><th>state</th></tr></thead>{cells}</table>"
-    return f"<pre>{escape(text)}</pre>" + (table if rows else "")
+    return f"<pre>{escape(text)}</pre>" + (
+        table("Steps, in the plan's order", ("Step", "State"), rows) if rows else ""
+    )

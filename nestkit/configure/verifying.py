@@ -8,8 +8,9 @@ from nestkit.configure.journal import read_plan
 from nestkit.configure.planning import plan as make_plan
 from nestkit.configure.results import Mismatch, Verification, describe
 from nestkit.errors import NestkitError, NotFound, PlanError
+from nestkit.facts import Unknown
 from nestkit.hosts.base import Host
-from nestkit.plans import Goal, Json, NestedGoal, Plan, Step
+from nestkit.plans import CreateGoal, Goal, Json, NestedGoal, Plan, Step
 from nestkit.planview import named, shown
 from nestkit.wording import plain
 
@@ -43,7 +44,18 @@ def verify(plan: Plan | str | Path, host: Host) -> Verification:
             found.append(Mismatch(named(plan.vm), "ready to host a hypervisor", error.message))
         else:
             found += [Mismatch(describe(s), shown(s.after), shown(s.before)) for s in rest]
-    return Verification(plan=plan, mismatches=tuple(found))
+    guest = "" if found or not plan.goal.start else _guest(plan, host)
+    return Verification(plan=plan, mismatches=tuple(found), guest=guest)
+
+
+def _guest(plan: Plan, host: Host) -> str:
+    """What the guest says it runs. Nothing but the guest can say it, so unknown is an answer."""
+    (vm,) = host.read(plan.vm.id).vms
+    if isinstance(vm.guest_os, Unknown):
+        return f"what the guest runs is unknown: {vm.guest_os.reason}"
+    said = f"the guest reports {vm.guest_os}"
+    new_esxi = isinstance(plan.goal, CreateGoal) and plan.platform == "esx"
+    return f"{said}, not ESXi" if new_esxi and "esxi" not in vm.guest_os.lower() else said
 
 
 def _settings(goal: Goal) -> NestedGoal:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from html import escape
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
+
+from nestkit.htmltable import lines, table, text
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -18,17 +19,6 @@ MARKS: Final = {
     "fail": ("✗", "#cf222e"),
     "idle": ("…", "#6e7781"),
 }
-_CELL: Final = "text-align:left;vertical-align:top;padding:3px 12px 3px 0"
-
-
-def text(value: object) -> str:
-    """Any value as escaped text, with lone surrogates made visible instead of breaking JSON."""
-    return escape(str(value).encode("utf-8", "backslashreplace").decode("utf-8"))
-
-
-def lines(value: object) -> str:
-    """Escaped text that keeps its line breaks."""
-    return text(value).replace("\n", "<br>")
 
 
 def notice(kind: str, head: str, body: str = "", items: Iterable[str] = ()) -> str:
@@ -62,19 +52,6 @@ def code(source: str) -> str:
         "line-height:1.4;padding:.4em .6em;white-space:pre-wrap;"
         'border:1px solid #8c959f;border-radius:4px">'
         f"<code>{text(source)}</code></pre>"
-    )
-
-
-def table(caption: str, head: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
-    """A table with a caption and column headings, its text set to the left."""
-    heads = "".join(f'<th scope="col" style="{_CELL}">{text(cell)}</th>' for cell in head)
-    body = "".join(
-        "<tr>" + "".join(f'<td style="{_CELL}">{lines(cell)}</td>' for cell in row) + "</tr>"
-        for row in rows
-    )
-    return (
-        f'<table><caption style="text-align:left;white-space:nowrap">{text(caption)}</caption>'
-        f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
     )
 
 

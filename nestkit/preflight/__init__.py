@@ -14,8 +14,8 @@ from nestkit.errors import PlanError
 from nestkit.facts import HostFacts, Platform
 from nestkit.hosts.base import Host
 from nestkit.preflight.findings import COLUMNS, Finding, Level, evaluate
-from nestkit.preflight.fleet import fleet
 from nestkit.preflight.fleet_report import FleetReport
+from nestkit.preflight.survey import fleet
 from nestkit.requirements import HARDWARE, Rule, rules
 
 if TYPE_CHECKING:

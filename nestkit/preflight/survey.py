@@ -34,7 +34,7 @@ def fleet(
     host
         A connected vCenter or host.
     progress
-        Called with a sentence and the number of VMs read so far.
+        Called with what was read, and how many of them so far.
     cancel
         Looked at between pages; once set, the report holds what was read and says so.
 
@@ -54,7 +54,7 @@ def fleet(
     applied = rules(host.platform)
     sheet = Sheet(applied)
     unread, stopped, templates = [], "", 0
-    tell(f"{len(source.hosts)} hosts read", 0)
+    tell("hosts read", len(source.hosts))
     with closing(source.pages()) as pages:
         try:
             for page in pages:
@@ -62,7 +62,7 @@ def fleet(
                 templates += len(page.vms) - len(keep)
                 sheet.add(source.hosts, [page.vms[i] for i in keep], [page.hosts[i] for i in keep])
                 unread += page.unread
-                tell("reading VMs", len(sheet.vms) + len(unread))
+                tell("VMs read", len(sheet.vms) + len(unread))
                 if cancel is not None and cancel.is_set():
                     stopped = "stopped on request"
                     break
