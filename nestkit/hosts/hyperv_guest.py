@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nestkit.hosts.hyperv_ops import Client
 
 READ_S: Final = 60.0
+SERVICE_S: Final = 30.0  # after a guest's start its Hyper-V service follows a little later
 NAT_NAME: Final = "nestkit-nat"
 VARIABLE: Final = "NESTKIT_GUEST_PASSWORD"
 _POLL_S: Final = 0.5
@@ -41,11 +42,16 @@ def current(client: Client, target: Target, property: str, guest: Guest | None) 
     nothing = "not confirmed" if property == "hyperv_role" else ""
     if guest is None:
         return nothing
-    try:
-        said = _ask(client, "guest_state", target, guest, READ_S, repeatable=True)
-    except (ScriptRefused, DeadlineExceeded):
-        return nothing  # it does not answer now
-    return _value(said, property)
+    until = time.monotonic() + SERVICE_S
+    while True:
+        try:
+            said = _ask(client, "guest_state", target, guest, READ_S, repeatable=True)
+        except (ScriptRefused, DeadlineExceeded):
+            return nothing  # it does not answer now
+        starts = said["role"] == "Installed" and not said["answers"]
+        if not starts or time.monotonic() >= until:
+            return _value(said, property)
+        time.sleep(_POLL_S)
 
 
 def _value(said: dict[str, Any], property: str) -> Json:  # noqa: A002

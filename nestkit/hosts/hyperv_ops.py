@@ -80,8 +80,10 @@ def current(client: Client, target: Target, property: str, guest: Guest | None) 
             remedy="it was removed: make a new plan",
         )
     if property in GUEST_PROPERTIES:
-        running = now["state"] == "Running"
-        return hyperv_guest.current(client, target, property, guest if running else None)
+        if guest is None or now["state"] != "Running":
+            return hyperv_guest.current(client, target, property, None)
+        _wait_for_heartbeat(client, target, time.monotonic() + HEARTBEAT_S)
+        return hyperv_guest.current(client, target, property, guest)
     if property not in _VALUES:
         raise PlanError(
             f"VM {target.name!r} has no property {property!r} that this version knows",

@@ -58,7 +58,10 @@ function Wait-Guest([int] $Seconds) {
 
 def write(plan: Plan) -> str:
     """The script, for Windows PowerShell 5.1 on the host itself, as an administrator."""
-    parts = ["#Requires -Version 5.1", *(f"# {remark(line)}" for line in header(plan))]
+    parts = [
+        "# For Windows PowerShell 5.1 on the Hyper-V host, as an administrator.",
+        *(f"# {remark(line)}" for line in header(plan)),
+    ]
     enters = any(step.property in GUEST_PROPERTIES for step in plan.steps)
     text = "\n".join(parts) + (_PARAM if enters else "") + _TOP + (_INSIDE if enters else "")
     body = ["", f"$vmId = {powershell(plan.vm.id)}"]
