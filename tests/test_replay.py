@@ -32,6 +32,14 @@ def test_a_replayed_run_is_the_recorded_one(recorded: tuple[Run, Path]) -> None:
     assert played.flagged
 
 
+def test_what_was_left_out_is_left_out_again(tmp_path: Path) -> None:
+    layers = emulated_lab(disk="")
+    run, recording = benchmark.record(layers, rounds=1, seed=9)
+    assert any("disk-read was not measured" in note for note in run.notes)
+    played = benchmark.replay(recording.save(tmp_path / "lab.replay.json.gz"))
+    assert played == replace(run, origin="recorded")
+
+
 def test_the_users_home_stays_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "home", lambda: Path("/home/someone"))
     layers = emulated_lab()

@@ -159,6 +159,34 @@ def test_an_edited_file_is_refused(run: Run, tmp_path: Path, edit: Any) -> None:
         Run.load(path)
 
 
+def test_an_edited_file_whose_checksum_was_taken_out_is_refused(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps(run.to_json()), encoding="utf-8")
+    with pytest.raises(RunError, match="no checksum"):
+        Run.load(path)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"depth": "1"}, {"depth": True}, {"layer": 3}, {"stack": None}, {"emulated": "no"},
+        {"acceleration": "magic"}, {"extra": {"disk": 3}}, {"extra": [1]}, {"extra": None},
+        {"color": "red"},
+    ],
+)  # fmt: skip
+def test_layers_that_are_none_are_refused(run: Run, bad: dict[str, Any]) -> None:
+    data = run.to_json()
+    data["layers"][1] |= bad
+    with pytest.raises(RunError, match="not a whole run"):
+        Run.from_json(data)
+
+
+@pytest.mark.parametrize("name", ["seed", "rounds"])
+def test_a_number_that_is_none_is_refused(run: Run, name: str) -> None:
+    with pytest.raises(RunError, match="not a whole run"):
+        Run.from_json(run.to_json() | {name: float("inf")})
+
+
 def test_a_file_laid_out_anew_is_the_same_run(run: Run, tmp_path: Path) -> None:
     path = run.save(tmp_path / "run.json")
     data = json.loads(path.read_text(encoding="utf-8"))

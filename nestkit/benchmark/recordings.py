@@ -7,8 +7,9 @@ from dataclasses import replace as changed
 from pathlib import Path
 from typing import Any
 
-from nestkit.benchmark.control import Cancel, Progress
-from nestkit.benchmark.rounds import run
+from nestkit.benchmark.control import Cancel, Control, Progress
+from nestkit.benchmark.planning import make_plan
+from nestkit.benchmark.rounds import run, take
 from nestkit.benchmark.runfile import Run
 from nestkit.benchmark.samples import sample_to_json
 from nestkit.errors import RunError
@@ -46,16 +47,17 @@ def replay(
     recording = Recording.load(path)
     about = recording.about
     try:
-        played = run(
-            recording.runners(),
+        plan = make_plan(
             about["suite"],
             rounds=about["rounds"],
             seed=about["seed"],
             workloads=about["workloads"],
             sample_s=about.get("sample_s"),
-            progress=progress,
-            cancel=cancel,
         )
+        # what was left out then is left out again
+        plan = changed(plan, insist=False)
+        control = Control(progress=progress, cancel=cancel, deadline=None)
+        played = take(recording.runners(), plan, control)
         run_id, provenance = str(about["run_id"]), dict(about["provenance"])
         schema = about.get("run_schema", 1)
     except (KeyError, TypeError) as error:

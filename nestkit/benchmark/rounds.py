@@ -95,7 +95,11 @@ def run(
         raise RunError(f"a time budget of {time_budget_s!r} s is none", remedy="use seconds > 0")
     plan = make_plan(suite, rounds=rounds, seed=seed, workloads=workloads, sample_s=sample_s)
     deadline = None if time_budget_s is None else time.monotonic() + time_budget_s
-    control = Control(progress=progress, cancel=cancel, deadline=deadline)
+    return take(layers, plan, Control(progress=progress, cancel=cancel, deadline=deadline))
+
+
+def take(layers: Sequence[Runner], plan: Plan, control: Control) -> Run:
+    """Take what is planned; see :func:`run`."""
     return _Session(layers, plan, control).take()
 
 

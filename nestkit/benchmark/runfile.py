@@ -190,6 +190,8 @@ class Run:
             data = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise RunError(f"{path} is cut off or is not JSON: {error}", remedy=_RETAKE) from error
+        if isinstance(data, dict) and "samples" in data and "checksum" not in data:
+            raise RunError(f"{path} was edited: it has no checksum", remedy=_RETAKE)
         return cls.from_json(data, source=str(path))
 
     @classmethod

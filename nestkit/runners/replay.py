@@ -13,11 +13,11 @@ from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from nestkit.errors import RunError
 from nestkit.facts import Unknown
-from nestkit.runners.base import ExecResult, LayerFacts, Runner
+from nestkit.runners.base import Acceleration, ExecResult, LayerFacts, Runner
 
 RECORDING_SCHEMA: Final = 1
 _REMEDY: Final = "record it again, or use an undamaged copy"
@@ -37,14 +37,29 @@ def facts_to_json(facts: LayerFacts) -> dict[str, Any]:
 
 
 def facts_from_json(data: Mapping[str, Any]) -> LayerFacts:
-    """Layer facts from JSON values."""
+    """Layer facts from JSON values.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If they are no facts of a layer.
+    """
     values = dict(data)
     for name, value in values.items():
         if isinstance(value, dict) and set(value) == {"unknown"} and name != "extra":
             values[name] = Unknown(value["unknown"])
         elif isinstance(value, list):
             values[name] = tuple(value)
-    return LayerFacts(**values)
+    facts = LayerFacts(**values)
+    texts = [facts.layer, facts.stack, *facts.extra, *facts.extra.values()]
+    sound = type(facts.depth) is int and type(facts.emulated) is bool
+    if (
+        not sound
+        or facts.acceleration not in get_args(Acceleration)
+        or not all(isinstance(text, str) for text in texts)
+    ):
+        raise ValueError(f"the facts of layer {facts.layer!r} are of wrong types"[:120])
+    return facts
 
 
 def write_file(path: str | Path, data: bytes) -> Path:
