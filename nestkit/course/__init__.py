@@ -26,6 +26,8 @@ _NAMES = {
     "explorer": "nestkit.course.explore",
     "form_for": "nestkit.course.forms",
     "host_form": "nestkit.course.ready",
+    "job_form": "nestkit.course.jobs",
+    "job_in_lab": "nestkit.course.jobs",
     "keep_run": "nestkit.course.runs",
     "exits_diagram": "nestkit.course.diagrams",
     "layer_explorer": "nestkit.course.layers",
@@ -67,6 +69,8 @@ __all__ = [
     "form_for",
     "forms",
     "host_form",
+    "job_form",
+    "job_in_lab",
     "keep_run",
     "layer_explorer",
     "layers_diagram",
@@ -98,6 +102,7 @@ if TYPE_CHECKING:
     from nestkit.course.fields import Field
     from nestkit.course.forms import Form, form_for
     from nestkit.course.hosts import address, use_host, vm_for
+    from nestkit.course.jobs import job_form, job_in_lab
     from nestkit.course.layers import layer_explorer, stack
     from nestkit.course.markup import Table
     from nestkit.course.matrix import matrix_explorer, nesting

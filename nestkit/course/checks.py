@@ -19,6 +19,7 @@ _KINDS: Final = {"passed": "pass", "not done yet": "idle", "not right": "fail"}
 # where the checks of the lessons are
 _MODULES: Final = (
     "exercises",
+    "exercises_automation",
     "exercises_benchmark",
     "exercises_cross",
     "exercises_layers",
