@@ -111,6 +111,9 @@ def _initrd(tree: _Root, modules: dict[str, bytes], folders: Iterable[str]) -> b
         archive.link(f"bin/{applet}", "busybox")
     archive.link("lib64/" + LOADER, f"/tools/lib/{LOADER}")
     archive.link("lib/x86_64-linux-gnu", "/tools/lib")
+    mounts = {"devtmpfs": "/dev", "proc": "/proc", "sysfs": "/sys"}
+    fstab = "".join(f"none {folder} {kind} defaults 0 0\n" for kind, folder in mounts.items())
+    archive.file("etc/fstab", fstab.encode())
     archive.file("init", (GUEST / "init.sh").read_bytes(), executable=True)
     for name, content in modules.items():
         archive.file(f"modules/{name}.ko", content)
