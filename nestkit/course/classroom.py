@@ -117,7 +117,8 @@ def gather(paths: Iterable[Path]) -> ClassProgress:
     Parameters
     ----------
     paths
-        Progress files, and folders in which all files ``*.json`` are looked at. A learner's name
+        Progress files, and folders in which all files ``*.json`` are looked at; of hidden folders
+        only ``nestkit/course``, so that learners' home folders can be named. A learner's name
         is the file's own, or that of the nearest folder that says something where the file is
         called ``progress.json``.
 
@@ -153,7 +154,7 @@ def _files(paths: Iterable[Path], notes: list[str]) -> list[Path]:
     """All files once; a folder stands for those in it, without what was kept aside."""
     found: dict[Path, Path] = {}
     for path in paths:
-        inside = sorted(path.rglob("*.json")) if path.is_dir() else [path]
+        inside = sorted(filter(_may_be, path.rglob("*.json"))) if path.is_dir() else [path]
         for each in inside:
             if path.is_dir() and "-kept-" in each.stem:
                 notes.append(f"{each} is left out: nestkit had put it aside as damaged or newer.")
@@ -164,6 +165,12 @@ def _files(paths: Iterable[Path], notes: list[str]) -> list[Path]:
         if path.is_dir() and not inside:
             notes.append(f"{path} holds no .json file.")
     return list(found.values())
+
+
+def _may_be(path: Path) -> bool:
+    """Whether a file in a folder may be a record: among a home's hidden folders only nestkit's."""
+    hidden = any(part.startswith(".") and part.strip(".") for part in path.parts)
+    return not hidden or path.parts[-3:-1] == ("nestkit", "course")
 
 
 def _last(record: Record) -> str:
