@@ -6,7 +6,7 @@ import difflib
 import os
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Self
+from typing import Any, Final, NoReturn, Self
 
 from nestkit.addresses import Address
 from nestkit.credentials import Secret
@@ -126,7 +126,7 @@ class HyperVHost:
         )
         try:
             if not document["unique"]:
-                _refuse(str(vm), listed(document["names"]))
+                _refuse(str(vm), document["count"], listed(document["names"]))
             error = document["role"].get("error")
             if vm is not None and error:
                 raise refusal("read", Said(**error))
@@ -160,13 +160,12 @@ def _as_id(wanted: str) -> str:
     return found[1].lower() if found else wanted
 
 
-def _refuse(wanted: str, rows: list[Mapping[str, Any]]) -> None:
-    """Say which VMs there are where not exactly one has that name."""
-    same = [row for row in rows if row["name"].lower() == wanted.lower()]
-    if same:
-        each = "; ".join(f"{row['id']} ({row['state']})" for row in same)
+def _refuse(wanted: str, count: int, rows: list[Mapping[str, Any]]) -> NoReturn:
+    """Say which VMs have that name, or where none has it which there are."""
+    if count:
+        each = "; ".join(f"{row['id']} ({row['state']})" for row in rows)
         raise Ambiguous(
-            f"{len(same)} VMs have the name {wanted!r}: {each}",
+            f"{count} VMs have the name {wanted!r}: {each}",
             remedy="give the Id of the one you mean instead of its name, or rename one",
         )
     near = difflib.get_close_matches(wanted, sorted({row["name"] for row in rows}), n=3, cutoff=0.5)

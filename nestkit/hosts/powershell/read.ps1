@@ -81,11 +81,12 @@ if (-not $all.error) {
         if ($chosen.Count -eq 0) { $chosen = @($all.data | Where-Object { $_.Name -ceq $given.vm }) }
         if ($chosen.Count -eq 0) { $chosen = @($all.data | Where-Object { $_.Name -eq $given.vm }) }
         if ($chosen.Count -ne 1) {
-            if ($chosen.Count -eq 0) { $chosen = $all.data }
+            $count = $chosen.Count
+            if ($count -eq 0) { $chosen = $all.data }
             $names = @($chosen | ForEach-Object {
                 @{ id = [string]$_.Id; name = [string]$_.Name; state = [string]$_.State }
             })
-            return @{ names = $names; unique = $false }
+            return @{ unique = $false; count = $count; names = $names }
         }
     }
 }
