@@ -549,6 +549,16 @@ def test_an_output_cut_off_in_the_middle_ends_the_run_and_keeps_what_was_measure
     assert "incomplete" in find_effect(partial, "exit", "L1").note
 
 
+def test_a_tool_that_fails_is_an_error_whatever_it_printed() -> None:
+    class Failing(FakeLayer):
+        def _answer(self, argv: list[str]) -> tuple[int, str, str]:
+            rc, out, err = super()._answer(argv)
+            return (3 if argv[0] == "fio" else rc), out, err
+
+    with pytest.raises(RunCutShort, match="fio in L0 ended with status 3"):
+        benchmark.run([Failing(World())], seed=1, workloads=["exit", "disk-read"])
+
+
 def test_a_layer_that_stops_answering_keeps_what_was_measured() -> None:
     layers = pair()
     count = itertools.count()

@@ -9,12 +9,20 @@ import pytest
 import nestkit as nk
 from nestkit.benchmark import SUITES, find_effect
 
+QEMU_OF_L2 = (
+    'for p in /proc/[0-9]*; do case "$(readlink "$p/exe")" in */qemu) '
+    'tr "\\0" " " < "$p/cmdline"; esac; done'
+)
+
 
 @pytest.mark.lab
 @pytest.mark.timeout(900)
 def test_a_real_lab_of_depth_2_shows_what_exits_cost(tmp_path: Path) -> None:
     with nk.lab.up(depth=2) as lab:
         run = nk.benchmark.run(lab.layers, suite="quick", seed=11)
+        inner = lab.layers[1].run(["sh", "-c", QEMU_OF_L2], timeout=60).stdout
+
+    assert "file=/dev/nestkit/scratch,cache=none" in inner, "no cache between L2's disk and L1's"
     assert run.status == "complete"
     assert len(run.counted) == 10 * (3 * len(SUITES["quick"].workloads) - 1)  # L0 has no link
     assert all(s.valid for s in run.samples), "the same binaries run in every layer"
