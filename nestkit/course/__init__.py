@@ -40,12 +40,14 @@ _NAMES = {
     "preflight_form": "nestkit.course.ready",
     "quiz": "nestkit.course.quizzes",
     "recorded_run": "nestkit.course.measure",
+    "report_form": "nestkit.course.capstone",
     "rollback_form": "nestkit.course.ready",
     "stack": "nestkit.course.layers",
     "symptom_form": "nestkit.course.troubleshooting",
     "symptoms": "nestkit.course.troubleshooting",
     "types_diagram": "nestkit.course.diagrams",
     "use_host": "nestkit.course.hosts",
+    "write_report": "nestkit.course.capstone",
     "vm_for": "nestkit.course.hosts",
 }
 __all__ = [
@@ -84,6 +86,7 @@ __all__ = [
     "quiz",
     "quizzes",
     "recorded_run",
+    "report_form",
     "rollback_form",
     "stack",
     "symptom_form",
@@ -91,10 +94,12 @@ __all__ = [
     "types_diagram",
     "use_host",
     "vm_for",
+    "write_report",
 ]
 
 if TYPE_CHECKING:
     from nestkit.course import checks, editions, forms, progress, quizzes
+    from nestkit.course.capstone import report_form, write_report
     from nestkit.course.checks import Verdict, check
     from nestkit.course.diagrams import exits_diagram, layers_diagram, types_diagram
     from nestkit.course.diagrams_network import network_diagram

@@ -21,6 +21,7 @@ _MODULES: Final = (
     "exercises",
     "exercises_automation",
     "exercises_benchmark",
+    "exercises_capstone",
     "exercises_cross",
     "exercises_layers",
     "exercises_levels",
