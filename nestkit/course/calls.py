@@ -13,6 +13,7 @@ import ipywidgets as w
 
 from nestkit.course.fields import (
     LOOK_UP,
+    LOOK_UP_GUEST,
     SECRETS,
     Field,
     Kind,
@@ -78,7 +79,8 @@ def call_of(function: Callable[..., Any], name: str, parts: tuple[Part, ...], bi
             groups.setdefault(group, {})[item] = value
         elif part.is_secret:
             if value is not None:
-                values[part.name], sources[part.name] = value, LOOK_UP
+                look_up = LOOK_UP_GUEST if part.name == "guest_password" else LOOK_UP
+                values[part.name], sources[part.name] = value, look_up
                 secrets.append(value)
         elif value != part.default or type(value) is not type(part.default):
             values[part.name], sources[part.name] = value, source_of(value)

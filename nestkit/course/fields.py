@@ -20,8 +20,9 @@ import ipywidgets as w
 
 from nestkit.errors import CourseError
 
-SECRETS: Final = frozenset({"password", "passphrase", "secret", "token"})
+SECRETS: Final = frozenset({"password", "guest_password", "passphrase", "secret", "token"})
 LOOK_UP: Final = 'os.environ["NESTKIT_PASSWORD"]'  # how code names a secret without it
+LOOK_UP_GUEST: Final = 'os.environ["NESTKIT_GUEST_PASSWORD"]'
 UNITS: Final = {
     "gib": "GiB", "mib": "MiB", "kib": "KiB", "mbps": "Mbit/s", "hz": "Hz", "pct": "%",
     "s": "s", "ms": "ms", "us": "µs", "ns": "ns",
@@ -104,6 +105,10 @@ KINDS: Final[dict[Any, Kind]] = {
     int: Kind(lambda d, c: w.IntText(value=int(d or 0), **c), _same),
     float: Kind(lambda d, c: w.FloatText(value=float(d or 0), **c), _number(float)),
     str: Kind(_text, _same),
+    tuple[str, ...]: Kind(
+        lambda d, c: _text("; ".join(d or ()), c | {"placeholder": "several: separated by ;"}),
+        lambda v: tuple(part.strip() for part in v.split(";") if part.strip()),
+    ),
     Path: Kind(_text, Path),
     "int or nothing": Kind(_text, _number(int)),
     "float or nothing": Kind(_text, _number(float)),

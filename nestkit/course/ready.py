@@ -12,7 +12,7 @@ from nestkit.course.measure import measure_lab
 from nestkit.course.readiness import environment
 from nestkit.errors import CourseError
 from nestkit.hosts.base import Host
-from nestkit.plans import Plan
+from nestkit.plans import GUEST_PROPERTIES, Plan
 
 if TYPE_CHECKING:
     from nestkit.benchmark import Run
@@ -24,9 +24,20 @@ _GOAL = {
         "Memory in GiB (0: keep)", help="0 keeps what is there, at least the minimum"
     ),
     "goal.reserve_memory": Field("Reserve all memory"),
-    "goal.network": Field("Port groups"),
+    "goal.network": Field("Port groups", choices=("auto", "mac_learning", "promiscuous", "leave")),
     "goal.start": Field("Start it and verify"),
     "goal.hard_power_off": Field("Pull the plug if need be"),
+}
+_HYPERV_GOAL = {
+    "goal.cpu_count": _GOAL["goal.cpu_count"],
+    "goal.memory_gib": _GOAL["goal.memory_gib"],
+    "goal.network": Field(
+        "Network of the VMs inside", choices=("auto", "spoofing", "nat", "leave")
+    ),
+    "goal.install_role": Field("Install the role inside"),
+    "goal.guest_user": Field("Administrator of the guest"),
+    "goal.start": _GOAL["goal.start"],
+    "goal.hard_power_off": _GOAL["goal.hard_power_off"],
 }
 
 
@@ -72,7 +83,10 @@ def plan_form(host: Host, vm: str) -> Form:
     return form_for(
         configure.plan,
         bind={"host": ("host", host)},
-        fields={"vm": Field("Virtual machine", choices=_names(host), default=vm), **_GOAL},
+        fields={
+            "vm": Field("Virtual machine", choices=_names(host), default=vm),
+            **(_HYPERV_GOAL if host.platform == "hyperv" else _GOAL),
+        },
         title="Plan: what would change?",
         run_label="Make the plan",
     )
@@ -93,9 +107,10 @@ def apply_form(plan: Plan | Form | None, host: Host) -> Form:
     made = plan.result if isinstance(plan, Form) else plan
     if not isinstance(made, Plan):
         raise CourseError("there is no plan yet", remedy="make one first, with the form above")
+    inside = any(step.property in GUEST_PROPERTIES for step in made.steps)
     return form_for(
         configure.apply,
-        fields={},
+        fields={"guest_password": Field("Password of the guest")} if inside else {},
         bind={
             "plan": ("plan", made),
             "host": ("host", host),
