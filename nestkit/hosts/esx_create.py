@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from nestkit.errors import HostRefused, NotFound
+from nestkit.errors import HostRefused, NotFound, PlanError
 from nestkit.facts import Unknown
 from nestkit.hosts.esx_facts import hardware_version, snapshots_of
 from nestkit.hosts.esx_hardware import short
@@ -38,6 +38,13 @@ _SCSI_KEY: Final = 1000
 _SATA_KEY: Final = 15000
 _IN_FLIGHT_S: Final = 300.0
 _POLL_S: Final = 0.2
+
+
+_EMPTY: Final[dict[str, Json]] = {
+    "name": "", "guest_id": "", "firmware": "", "hardware_version": 0, "cpu_count": 0,
+    "memory_mib": 0, "reservation_mib": 0, "reservation_locked": False, "nested_hv": False,
+    "disks_mib": [], "networks": [], "datastore": "", "created_on": "", "snapshots": 0,
+}  # fmt: skip
 
 
 def describe(row: Row) -> dict[str, Json]:
@@ -91,6 +98,7 @@ def create(
     """
     vim = load().vim
     doing = f"creating VM {step.target.name!r}"
+    _check(step)
     host = vim.HostSystem(step.after["created_on"], session.stub)
     rows = session.retrieve(vim.HostSystem, ("parent",), [host])
     if not rows:
@@ -106,6 +114,24 @@ def create(
     )
     on_task(task._moId)
     session.wait(task, deadline_s, doing)
+
+
+def _check(step: Step) -> None:
+    """Raise PlanError unless the description has every part, each of the type it must have."""
+    wanted = step.after
+    kinds = {name: type(value) for name, value in _EMPTY.items()}
+    parts = {"name", "key", "switch"}
+    whole = isinstance(wanted, dict) and {n: type(v) for n, v in wanted.items()} == kinds
+    if not (
+        whole
+        and all(type(size) is int and size > 0 for size in wanted["disks_mib"])
+        and all(isinstance(n, dict) and n.keys() == parts for n in wanted["networks"])
+        and wanted["name"] == step.target.name
+    ):
+        raise PlanError(
+            f"the description of VM {step.target.name!r} is not one that this version writes",
+            remedy="make a new plan with `nestkit plan-new`",
+        )
 
 
 def _vm_folder(session: VimSession, ref: Any) -> Any:

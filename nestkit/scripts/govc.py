@@ -1,13 +1,22 @@
 """A plan as a POSIX shell script of govc commands.
 
 Options: govc's USAGE.md (github.com/vmware/govmomi). govc has none for cores per socket, and its
-host.portgroup.change writes a whole new policy: both are said in the script.
+host.portgroup.change writes a whole new policy, and nothing sets MAC learning: the script says so.
 """
 
 from __future__ import annotations
 
+import re
+
 from nestkit.plans import Plan, Step
-from nestkit.scripts.outline import POLICIES, describe, header, unknown_step
+from nestkit.scripts.outline import (
+    POLICIES,
+    describe,
+    header,
+    iso_parts,
+    networks_of,
+    unknown_step,
+)
 from nestkit.scripts.quoting import constant, remark, shell
 
 _TOP = """
@@ -40,15 +49,25 @@ esac
 def write(plan: Plan) -> str:
     """The script, for any POSIX shell."""
     head = ["#!/bin/sh", *(f"# {remark(line)}" for line in header(plan))]
-    body = [*shell("uuid", plan.vm.id), _FIND.rstrip()]
+    body = [*shell("uuid", plan.vm.id), *([] if plan.creates_vm else [_FIND.rstrip()])]
     for number, step in enumerate(plan.steps, start=1):
-        body += ["", f"# {number}. {remark(describe(step))}", *_step(step)]
+        body += ["", f"# {number}. {remark(describe(step))}", *_step(step, plan)]
     return "\n".join(head) + _TOP + "\n".join(body) + "\n"
 
 
-def _step(step: Step) -> list[str]:
+def _step(step: Step, plan: Plan) -> list[str]:
     seconds = int(step.timeout_s)
     after = step.after
+    if step.op == "create_vm":
+        return _create(step, plan)
+    if step.op == "destroy_vm":
+        return ['govc vm.destroy "$vm"']
+    if step.property == "hardware_version":
+        return [f'govc vm.upgrade -vm "$vm" -version={constant(after)}']
+    if step.property == "cdrom":
+        return _cdrom(step)
+    if step.property == "mac_management":
+        return _by_hand(step)
     if step.op == "shutdown_guest":
         return ['govc vm.power -s "$vm"', f"wait_for poweredOff {seconds}"]
     if step.op == "power_off":
@@ -72,6 +91,72 @@ def _step(step: Step) -> list[str]:
     if step.property == "security":
         return _security(step)
     raise unknown_step(step, "govc")
+
+
+def _create(step: Step, plan: Plan) -> list[str]:
+    wanted = step.after
+    first, *more = networks_of(plan, step)
+    # govc find reads * ? [ and \\ in a name as a pattern
+    pattern = re.sub(r"([*?\[\]\\])", r"\\\1", wanted["name"])
+    lines = [
+        *shell("name", wanted["name"]),
+        *shell("pattern", pattern),
+        *shell("host", f"HostSystem:{wanted['created_on']}"),
+        *shell("datastore", wanted["datastore"]),
+        *shell("network", first),
+        *shell("guest", wanted["guest_id"]),
+        *shell("firmware", wanted["firmware"]),
+        'if [ -n "$(govc find / -type m -name "$pattern")" ]; then',
+        '    echo "there is a VM of that name already" >&2',
+        "    exit 1",
+        "fi",
+        'govc vm.create -on=false -host="$host" -ds="$datastore" -g="$guest" \\',
+        f'    -firmware="$firmware" -version=vmx-{int(wanted["hardware_version"]):02d} '
+        f"-c={constant(wanted['cpu_count'])} -m={constant(wanted['memory_mib'])} \\",
+        f"    -disk={int(wanted['disks_mib'][0]) // 1024}GB -disk.controller=pvscsi "
+        '-net="$network" -net.adapter=vmxnet3 -- "$name"',
+        'vm=$(govc find -i / -type m -name "$pattern")',
+        "case $vm in",
+        "    VirtualMachine:*[!A-Za-z0-9-]* | '') echo \"the new VM is not found\" >&2; exit 1 ;;",
+        "esac",
+    ]
+    for name in more:
+        lines += [
+            *shell("network", name),
+            'govc vm.network.add -vm "$vm" -net="$network" -net.adapter=vmxnet3',
+        ]
+    return [
+        *lines,
+        f'govc vm.change -vm "$vm" -nested-hv-enabled={constant(wanted["nested_hv"])} '
+        f"-mem.reservation {constant(wanted['reservation_mib'])} "
+        f"-memory-pin={constant(wanted['reservation_locked'])}",
+        "# govc cannot choose the instance UUID: this VM has one of its own, not the plan's",
+    ]
+
+
+def _cdrom(step: Step) -> list[str]:
+    if not step.after["iso"]:
+        return ['govc device.cdrom.eject -vm "$vm"']
+    datastore, path = iso_parts(step.after["iso"])
+    return [
+        *shell("datastore", datastore),
+        *shell("iso", path),
+        "drive=$(govc device.ls -vm \"$vm\" | sed -n 's/^\\(cdrom-[0-9]*\\) .*/\\1/p' | head -n 1)",
+        '[ -n "$drive" ] || drive=$(govc device.cdrom.add -vm "$vm")',
+        'govc device.cdrom.insert -vm "$vm" -device "$drive" -ds="$datastore" -- "$iso"',
+        'govc device.connect -vm "$vm" "$drive"',
+    ]
+
+
+def _by_hand(step: Step) -> list[str]:
+    """Govc has no command for MAC learning, so the script says what is left to do."""
+    words = ", ".join(f"{name.replace('_', ' ')}: {v}" for name, v in step.after.items())
+    return [
+        *shell("left", f"left to do for port group {step.target.name}: {words}"),
+        "# govc's dvs.portgroup.change has no option for it: use the pyvmomi or powercli script",
+        "# for this step, or vSphere Client",
+        "printf '%s\\n' \"$left\" >&2",
+    ]
 
 
 def _security(step: Step) -> list[str]:

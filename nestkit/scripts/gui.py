@@ -6,7 +6,14 @@ Where things are: VMware Host Client and vSphere Virtual Machine Administration 
 from __future__ import annotations
 
 from nestkit.plans import Plan, Step
-from nestkit.scripts.outline import POLICIES, changed_policies, header, unknown_step
+from nestkit.scripts.outline import (
+    MAC_FLAGS,
+    POLICIES,
+    changed_policies,
+    header,
+    networks_of,
+    unknown_step,
+)
 from nestkit.wording import plain
 
 _VM_SETTINGS = (
@@ -76,9 +83,86 @@ def _step(step: Step, plan: Plan) -> list[str]:
             if locked
             else f"Reservation: {int(step.after['reservation_mib'])} MB. Save.",
         ]
+    if step.op == "create_vm":
+        return _create(step, plan)
+    if step.op == "destroy_vm":
+        return [f"Remove {vm} and its disks.", "Actions > Delete (Host Client), Delete from Disk"]
+    if step.property == "cdrom":
+        return _cdrom(step, vm, settings)
+    if step.property == "hardware_version":
+        return [
+            f"Upgrade the hardware version of {vm}: this cannot be taken back.",
+            "Host Client: Actions > Upgrade VM Compatibility; vSphere Client: right-click > "
+            "Compatibility > Upgrade VM Compatibility",
+            f"Choose the release that has hardware version {int(step.after)}.",
+        ]
+    if step.property == "mac_management":
+        return _mac_management(step)
     if step.property == "security":
         return _security(step)
     raise unknown_step(step, "GUI steps")
+
+
+def _create(step: Step, plan: Plan) -> list[str]:
+    wanted = step.after
+    networks = ", ".join(f'"{plain(name)}"' for name in networks_of(plan, step))
+    return [
+        f'Create the VM "{plain(wanted["name"])}".',
+        "Host Client: Virtual Machines > Create / Register VM > Create a new virtual machine; "
+        "vSphere Client: right-click the host > New Virtual Machine",
+        "Guest OS family: Other; guest OS version: VMware ESXi of the release to install "
+        f"({plain(wanted['guest_id'])}).",
+        f'Storage: datastore "{plain(wanted["datastore"])}".',
+        f"CPU: {int(wanted['cpu_count'])}. Expand it and tick "
+        '"Expose hardware assisted virtualization to the guest OS".',
+        f"Memory: {int(wanted['memory_mib'])} MB. Expand it."
+        + (
+            ' Tick "Reserve all guest memory (All locked)".'
+            if wanted["reservation_locked"]
+            else f" Reservation: {int(wanted['reservation_mib'])} MB."
+        ),
+        f"Hard disk 1: {int(wanted['disks_mib'][0]) // 1024} GB, thin provisioned, on a VMware "
+        "Paravirtual SCSI controller.",
+        f"Network adapters, each of type VMXNET 3, in this order: {networks}.",
+        "VM Options > Boot Options > Firmware: EFI. Finish.",
+    ]
+
+
+def _cdrom(step: Step, vm: str, settings: str) -> list[str]:
+    if not step.after["iso"]:
+        return [
+            f"Take the installer out of {vm}.",
+            settings,
+            'CD/DVD drive: "Client device"; clear "Connect at power on". Save.',
+        ]
+    return [
+        f"Put the installer into {vm}.",
+        settings,
+        'CD/DVD drive: "Datastore ISO file".',
+        f'Choose "{plain(step.after["iso"])}".',
+        'Tick "Connect at power on". Save.',
+    ]
+
+
+def _mac_management(step: Step) -> list[str]:
+    after = step.after
+    words = {True: "Accept", False: "Reject"}
+    name = f'"{plain(step.target.name)}"'
+    lines = [
+        f"Set the security of distributed port group {name}.",
+        f"vSphere Client: Networking > {name} > Configure > Policies > Edit > Security",
+        *(f"{POLICIES[key][1]}: {words[bool(after[key])]}" for key in MAC_FLAGS),
+    ]
+    if after["mac_learning"]:
+        flooding = "Enable" if after["unicast_flooding"] else "Disable"
+        lines += [
+            "MAC learning: Enable (the switch must be of version 6.6 or newer)",
+            f"Unknown unicast flooding: {flooding}; MAC limit: {int(after['limit'])}; "
+            f"MAC limit policy: {plain(str(after['limit_policy'])).capitalize()}",
+        ]
+    else:
+        lines.append("MAC learning: Disable")
+    return [*lines, "OK."]
 
 
 def _security(step: Step) -> list[str]:

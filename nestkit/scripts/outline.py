@@ -5,13 +5,20 @@ from __future__ import annotations
 from typing import Final
 
 from nestkit.errors import PlanError
-from nestkit.plans import Plan, Step
+from nestkit.plans import CreateGoal, Plan, Step
 
 #: what a port group's setting is called in each place: field, words for people, PowerCLI
 POLICIES: Final = {
     "promiscuous": ("allowPromiscuous", "Promiscuous mode", "AllowPromiscuous"),
     "forged_transmits": ("forgedTransmits", "Forged transmits", "ForgedTransmits"),
     "mac_changes": ("macChanges", "MAC address changes", "MacChanges"),
+}
+
+#: a distributed port group's setting: field of the API's flag
+MAC_FLAGS: Final = {
+    "promiscuous": "allowPromiscuous",
+    "forged_transmits": "forgedTransmits",
+    "mac_changes": "macChanges",
 }
 
 _POWER: Final = {
@@ -25,8 +32,9 @@ _POWER: Final = {
 
 def header(plan: Plan) -> list[str]:
     """What the text does, where, and what it has not been through."""
+    verb = "Creates" if plan.creates_vm else "Prepares"
     return [
-        f'Prepares VM "{plan.vm.name}" ({_ids(plan)} {plan.vm.id}) to host a hypervisor.',
+        f'{verb} VM "{plan.vm.name}" ({_ids(plan)} {plan.vm.id}) to host a hypervisor.',
         f'Host: "{plan.host_name}" ({plan.host}).',
         "Made for a practice host: a model, no proof for a real one."
         if plan.is_practice
@@ -46,6 +54,12 @@ def describe(step: Step) -> str:
     if step.property == "memory" and "dynamic" in step.after:
         return f"Set the memory, in MiB, and whether it is dynamic: {step.why}"
     what = _POWER.get(step.op) or {
+        "vm": "Create the VM" if step.op == "create_vm" else "Remove the VM and its disks",
+        "cdrom": "Put the installer into the CD/DVD drive"
+        if step.after and step.after.get("iso")
+        else "Empty the CD/DVD drive",
+        "hardware_version": "Upgrade the hardware version, which cannot be taken back",
+        "mac_management": f'Set MAC management of distributed port group "{step.target.name}"',
         "nested_hv": "Expose hardware-assisted virtualization to the guest",
         "cpu": "Set the number of virtual CPUs",
         "memory": "Set the memory and its reservation, in MiB",
@@ -60,6 +74,21 @@ def describe(step: Step) -> str:
 def changed_policies(step: Step) -> dict[str, str]:
     """The settings of a "security" step that differ from what was there."""
     return {name: value for name, value in step.after.items() if step.before.get(name) != value}
+
+
+def networks_of(plan: Plan, step: Step) -> list[str]:
+    """The names of the networks of a new VM's adapters, in order."""
+    names = plan.goal.networks if isinstance(plan.goal, CreateGoal) else ()
+    return [
+        each["name"] or (names[number % len(names)] if names else each["key"])
+        for number, each in enumerate(step.after["networks"])
+    ]
+
+
+def iso_parts(path: str) -> tuple[str, str]:
+    """Datastore and path of ``[datastore] path``."""
+    datastore, _, rest = path.removeprefix("[").partition("] ")
+    return datastore, rest
 
 
 def unknown_step(step: Step, kind: str) -> PlanError:

@@ -5,8 +5,11 @@ Names: the vSphere Web Services API reference (VirtualMachineConfigSpec, HostNet
 
 from __future__ import annotations
 
+from typing import Any
+
 from nestkit.plans import Plan, Step
 from nestkit.scripts.outline import POLICIES, changed_policies, describe, header, unknown_step
+from nestkit.scripts.pyvmomi_helpers import HELPERS
 from nestkit.scripts.quoting import python, remark
 
 _TOP = '''
@@ -61,11 +64,12 @@ def set_policy(vm, name, **values):
     network.UpdatePortGroup(name, spec)
 
 
-def change(content):
-    vm = content.searchIndex.FindByUuid(None, VM_UUID, True, True)
+{helpers}def change(content):
+'''
+_FIND = """    vm = content.searchIndex.FindByUuid(None, VM_UUID, True, True)
     if vm is None:
         sys.exit(f"there is no VM with the instance UUID {VM_UUID}")
-'''
+"""
 _END = '''
     print("done: check it with nestkit preflight")
 
@@ -98,7 +102,10 @@ def write(plan: Plan) -> str:
     for number, step in enumerate(plan.steps, start=1):
         body += ["", f"# {number}. {remark(describe(step))}", *_step(step)]
     inner = "\n".join(f"    {line}" if line else "" for line in body)
-    top = _TOP.replace(
+    kinds = dict.fromkeys("vm" if step.op == "create_vm" else step.property for step in plan.steps)
+    helpers = "".join(f"{HELPERS[kind]}\n\n" for kind in kinds if kind in HELPERS)
+    top = _TOP.replace("{helpers}", helpers) + ("" if plan.creates_vm else _FIND)
+    top = top.replace(
         "\n\n\ndef trusted", f"\n\nVM_UUID = {python(plan.vm.id)}\n\n\ndef trusted", 1
     )
     return "\n".join(head) + "\n" + top + inner + "\n" + _END
@@ -116,6 +123,16 @@ def _step(step: Step) -> list[str]:
         return ["WaitForTask(vm.PowerOffVM_Task())"]
     if step.op == "power_on":
         return ["WaitForTask(vm.PowerOnVM_Task())"]
+    if step.op == "create_vm":
+        return [f"vm = create(content, {_literal(step.after)})"]
+    if step.op == "destroy_vm":
+        return ["WaitForTask(vm.Destroy_Task())"]
+    if step.property == "hardware_version":
+        return [f'WaitForTask(vm.UpgradeVM_Task("vmx-{int(step.after):02d}"))']
+    if step.property == "cdrom":
+        return [f"insert(vm, {python(step.after['iso'])}, {bool(step.after['at_power_on'])})"]
+    if step.property == "mac_management":
+        return [f"set_mac_management(vm, {python(step.target.id)}, {_literal(step.after)})"]
     if step.property == "security":
         arguments = ", ".join(
             f"{POLICIES[name][0]}={None if value == 'inherit' else value == 'accept'}"
@@ -127,6 +144,11 @@ def _step(step: Step) -> list[str]:
         *(f"spec.{name} = {value}" for name, value in _fields(step)),
         "WaitForTask(vm.ReconfigVM_Task(spec))",
     ]
+
+
+def _literal(value: Any) -> str:
+    """A JSON value as a Python expression, in ASCII."""
+    return ascii(value)
 
 
 def _fields(step: Step) -> list[tuple[str, str]]:
