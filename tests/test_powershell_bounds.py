@@ -38,6 +38,14 @@ def run(script: str, stdin: str = "", limits: Limits = _SMALL) -> Result:
         ("while (1) { $x = 'x' * 3000000 }", "PracticeHostLimit"),
         ("while (1) { $x = @(1) * 100000 }", "PracticeHostLimit"),
         ("1..2147483647", "PracticeHostLimit"),
+        (
+            "$s = '& ([ScriptBlock]::Create($s))'; & ([ScriptBlock]::Create($s))",
+            "CallDepthOverflow",
+        ),
+        (
+            "$n = 0; while (1) { $n++; $x = [ScriptBlock]::Create(\"$n\" + '; 1' * 100) }",
+            "PracticeHostLimit",
+        ),
         ("'x' * 2147483647", "PracticeHostLimit"),
         ("$x = 'x' * 1000000; while (1) { Write-Host $x }", "PracticeHostLimit"),
         ("$x = 'x' * 1000000; while (1) { $x }", "PracticeHostLimit"),

@@ -29,6 +29,11 @@ def lines(script: str, stdin: str = "") -> list[str]:
         ("0.1 + 0.2; 1/3; 1e20; 0.00001", ["0.3", "0.333333333333333", "1E+20", "1E-05"]),
         ("'ABC' -eq 'abc'; 'ABC' -ceq 'abc'; 'a' -lt 'B'", ["True", "False", "True"]),
         ("1,2,1 -eq 1", ["1", "1"]),
+        ("$t = 'param($a) $a + 1'; & ([ScriptBlock]::Create($t)) 41", ["42"]),
+        (
+            "try { [scriptblock]::Create('if (') } catch { $_.FullyQualifiedErrorId }",
+            ["ParseException"],
+        ),
         ("$null -eq $nothing; 0 -eq $null; '' -eq $null", ["True", "False", "False"]),
         ("[version]'10.0' -ge [version]'9.3'; '10.0' -ge '9.3'", ["True", "False"]),
         ("'9.3' -as [version] -lt [version]'10.0'", ["True"]),

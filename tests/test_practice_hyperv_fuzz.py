@@ -40,6 +40,7 @@ WORDS = [
     ")", "{", "}", "$_", "ForEach-Object", "Where-Object", "Select-Object *", "ConvertTo-Json",
     "@(", "$vm =", "'", '"', "-WhatIf", "-Confirm:$false", "1..5", "Install-WindowsFeature",
     "Invoke-Command", "-ScriptBlock", "\n", "$null", "-ErrorAction Stop", "try", "catch",
+    "[ScriptBlock]::Create(", "&", "Msvm_KvpExchangeComponent", "-Namespace root/virtualization/v2",
 ]  # fmt: skip
 
 

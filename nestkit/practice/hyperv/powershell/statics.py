@@ -177,7 +177,8 @@ def _unescaped(text: str) -> str:
 
 
 def _block(session: Session, text: str) -> ScriptBlock:
-    """``[ScriptBlock]::Create(text)``."""
+    """``[ScriptBlock]::Create(text)``: reading counts as work, or a loop of it would be free."""
+    session.budget.step(len(text) // 8 + 10)
     try:
         return ScriptBlock(text, read_script(text, session.budget.limits))
     except ParseError as error:
