@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from nestkit import lab
+from nestkit.benchmark import memory_per_layer
 from nestkit.errors import LabError
 from nestkit.lab import accelerator, boot, image, rundir
 from nestkit.lab.cpio import Archive
@@ -371,9 +372,9 @@ def test_a_damaged_image_is_found_before_it_is_booted(built, monkeypatch, tmp_pa
         image.load(copy)
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(1800)
-def test_depth_3_answers_within_forty_times_a_bare_l1_boot(built):
+@pytest.mark.timeout(900)
+def test_depth_3_answers_within_forty_times_a_bare_l1_boot(built, tmp_path, monkeypatch):
+    monkeypatch.setenv("NESTKIT_LAB_QUEUE", str(tmp_path / "queue"))
     with lab.up(depth=3) as running:
         print(f"\n{running.timings}")
         guest = running.runner(3)
@@ -383,6 +384,13 @@ def test_depth_3_answers_within_forty_times_a_bare_l1_boot(built):
         assert facts.stack == f"{running.acceleration.upper()} > KVM > KVM"
         assert "KVMKVMKVM" in facts.hypervisor_leaves
         assert running.timings["L3 answers"] <= 40 * running.timings["L1 boot"], running.timings
+        assert "jiffies" not in str(facts.clock_source), "only the start counts ticks"
+        memory = memory_per_layer(running)
+        print(*memory, sep="\n")
+        assert [item.layer for item in memory] == ["L1", "L2", "L3"]
+        outer, _, inner = (item.usable_mib for item in memory)
+        assert 256 <= inner < outer
+        assert running.host_memory_mib() <= 2048
 
 
 def _sockets(folder: Path) -> list[str]:
@@ -390,7 +398,6 @@ def _sockets(folder: Path) -> list[str]:
     return [line for line in lines if str(folder) in line]
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(7200)
 def test_labs_that_come_and_go_or_are_killed_leave_nothing(built, tmp_path, monkeypatch):
     """50 starts with NESTKIT_SOAK=1, else 12; every third is killed at a random moment."""

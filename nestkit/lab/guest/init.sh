@@ -39,6 +39,8 @@ mkdir -p /dev/nestkit
 for disk in /sys/block/vd?; do
     read -r serial <"$disk/serial"
     ln -s "/dev/${disk##*/}" "/dev/nestkit/$serial"
+    # fewer and larger requests: an inner QEMU and kernel are read three times as fast
+    [ "$serial" != tools ] || echo 2048 >"$disk/queue/read_ahead_kb"
 done
 mount -t ext4 -o ro,noatime /dev/nestkit/tools /tools || fail "no tools disk"
 
