@@ -75,7 +75,7 @@ def test_the_processor_shows_its_features_as_cpuid_bits(si: Any) -> None:
 
 
 def test_whole_objects_and_leaves_agree(si: Any) -> None:
-    from nestkit.practice.esx.vm_view import LEAVES
+    from nestkit.practice.esx.vm_leaves import LEAVES
 
     paths = sorted(LEAVES)
     leaves = rows(retrieve(si, paths).objects)

@@ -40,6 +40,7 @@ def build(name: str) -> Path:
         assert go and here, "no Go, or no govmomi library here: run `make peers`"
         environment = {
             **os.environ,
+            "CGO_ENABLED": "0",  # no C compiler is needed
             "GO111MODULE": "off",
             "GOPATH": str(LIBRARY),
             "GOCACHE": str(folder / "go-build"),

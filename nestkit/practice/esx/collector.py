@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 
 from nestkit.practice.esx import soap
 from nestkit.practice.esx.api import VmomiSupport, vim, vmodl
-from nestkit.practice.esx.managed import Managed
+from nestkit.practice.esx.managed import REFS, Managed
 from nestkit.practice.esx.paths import declared, pick, resolve, walk
+from nestkit.practice.esx.vm_leaves import LEAVES, Refs
 from nestkit.practice.esx.vm_object import VmObject
-from nestkit.practice.esx.vm_view import LEAVES
 from nestkit.practice.esx.world import World
 
 # Readable with the privilege System.View alone (API reference, property privileges).
@@ -107,8 +108,9 @@ class Reader:
         hidden: list[str] = []
         made: dict[str, Any] = {}
         vm = obj.vm if isinstance(obj, VmObject) else None
+        unreadable = obj.unreadable if vm is None else vm.unreadable
         for path in self.paths(obj):
-            if obj.unreadable and path not in VIEW_ONLY:
+            if unreadable and path not in VIEW_ONLY:
                 hidden.append(path)
             elif vm is not None and path in LEAVES:
                 values[path] = leaf(LEAVES[path](vm), *self._leaf_kind(obj.kind, path))
@@ -139,6 +141,17 @@ def leaf(value: Any, kind: Any, version: str) -> str:
         return f'<val xsi:type="xsd:int">{value}</val>'
     if kind is str:
         return f'<val xsi:type="xsd:string">{soap.escape(value)}</val>'
+    if issubclass(kind, VmomiSupport.long):
+        return f'<val xsi:type="xsd:long">{value}</val>'
+    return _seldom_new(value, kind, version)
+
+
+@lru_cache(maxsize=1024)
+def _seldom_new(value: Any, kind: Any, version: str) -> str:
+    """Words of an enumeration and references: few values, and many VMs that have them."""
+    if isinstance(value, Refs):
+        refs = REFS(VmomiSupport.GetWsdlType("urn:vim25", n)(moid) for n, moid in value)
+        return soap.value_xml("val", refs if issubclass(kind, list) else refs[0], version)
     return soap.value_xml("val", declared(value, kind), version)
 
 

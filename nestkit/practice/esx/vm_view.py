@@ -1,4 +1,4 @@
-"""A VM as the vSphere API shows it: whole objects, and leaf values without building those.
+"""A VM as the vSphere API shows it.
 
 Field meanings: vSphere Web Services API reference 8.0, data objects ``VirtualMachineConfigInfo``,
 ``VirtualMachineRuntimeInfo``, ``GuestInfo`` and ``VirtualMachineSummary``.
@@ -6,7 +6,6 @@ Field meanings: vSphere Web Services API reference 8.0, data objects ``VirtualMa
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Final
 
 from nestkit.practice.esx.api import vim
@@ -39,11 +38,13 @@ def _tools_status(vm: Vm) -> str:
     return "toolsOk" if vm.tools_running else "toolsNotRunning"
 
 
-def _tools_running(vm: Vm) -> str:
+def tools_running(vm: Vm) -> str:
+    """``guest.toolsRunningStatus``."""
     return "guestToolsRunning" if vm.tools_running else "guestToolsNotRunning"
 
 
-def _tools_version(vm: Vm) -> str:
+def tools_version(vm: Vm) -> str:
+    """``guest.toolsVersionStatus2``."""
     # ESXi as a guest brings its own Tools, which the host reports as unmanaged
     return "guestToolsNotInstalled" if vm.tools == "not installed" else "guestToolsUnmanaged"
 
@@ -53,7 +54,8 @@ def guest_name(vm: Vm) -> str:
     return GUESTS.get(vm.guest_id, vm.guest_id)
 
 
-def _connection(vm: Vm) -> str:
+def connection(vm: Vm) -> str:
+    """``runtime.connectionState``."""
     # what vCenter says of the VMs of a host it has lost; ESXi itself is always connected
     return "connected" if vm.host.connection == "connected" else "disconnected"
 
@@ -102,7 +104,7 @@ def runtime(vm: Vm) -> Any:
     """``VirtualMachine.runtime``."""
     return vim.vm.RuntimeInfo(
         host=vim.HostSystem(vm.host.moid),
-        connectionState=_connection(vm),
+        connectionState=connection(vm),
         powerState=POWER[vm.power],
         faultToleranceState="notConfigured",
         toolsInstallerMounted=False,
@@ -120,9 +122,9 @@ def guest(vm: Vm) -> Any:
     """``VirtualMachine.guest``."""
     info = vim.vm.GuestInfo(
         toolsStatus=_tools_status(vm),
-        toolsVersionStatus=_tools_version(vm),
-        toolsVersionStatus2=_tools_version(vm),
-        toolsRunningStatus=_tools_running(vm),
+        toolsVersionStatus=tools_version(vm),
+        toolsVersionStatus2=tools_version(vm),
+        toolsRunningStatus=tools_running(vm),
         guestState="running" if vm.tools_running else "notRunning",
         guestOperationsReady=vm.tools_running,
         guestStateChangeSupported=vm.tools_running,
@@ -187,9 +189,9 @@ def summary(vm: Vm) -> Any:
         runtime=runtime(vm),
         guest=vim.vm.Summary.GuestSummary(
             toolsStatus=_tools_status(vm),
-            toolsVersionStatus=_tools_version(vm),
-            toolsVersionStatus2=_tools_version(vm),
-            toolsRunningStatus=_tools_running(vm),
+            toolsVersionStatus=tools_version(vm),
+            toolsVersionStatus2=tools_version(vm),
+            toolsRunningStatus=tools_running(vm),
         ),
         config=vim.vm.Summary.ConfigSummary(
             name=vm.name,
@@ -225,42 +227,3 @@ def capability(vm: Vm, nesting: bool) -> Any:
     info.nestedHVSupported = nesting
     info.multipleCoresPerSocketSupported = True
     return info
-
-
-# Leaf properties read straight from the model; a test holds them equal to the whole objects.
-LEAVES: Final[dict[str, Callable[[Vm], Any]]] = {
-    "name": lambda vm: vm.name,
-    "config.name": lambda vm: vm.name,
-    "config.changeVersion": lambda vm: vm.change_version,
-    "config.uuid": lambda vm: vm.uuid,
-    "config.instanceUuid": lambda vm: vm.instance_uuid,
-    "config.version": lambda vm: f"vmx-{vm.hardware_version:02d}",
-    "config.guestId": lambda vm: vm.guest_id,
-    "config.guestFullName": guest_name,
-    "config.firmware": lambda vm: vm.firmware,
-    "config.template": lambda vm: vm.template,
-    "config.annotation": lambda vm: vm.annotation,
-    "config.nestedHVEnabled": lambda vm: vm.nested,
-    "config.cpuHotAddEnabled": lambda vm: vm.cpu_hot_add,
-    "config.memoryHotAddEnabled": lambda vm: vm.memory_hot_add,
-    "config.memoryReservationLockedToMax": lambda vm: vm.reservation_locked,
-    "config.hardware.numCPU": lambda vm: vm.cpu_count,
-    "config.hardware.numCoresPerSocket": lambda vm: vm.cores_per_socket,
-    "config.hardware.memoryMB": lambda vm: vm.memory_mb,
-    "runtime.powerState": lambda vm: vim.VirtualMachine.PowerState(POWER[vm.power]),
-    "runtime.connectionState": lambda vm: vim.VirtualMachine.ConnectionState(_connection(vm)),
-    "guest.toolsRunningStatus": _tools_running,
-    "guest.toolsVersionStatus2": _tools_version,
-    "guest.guestState": lambda vm: "running" if vm.tools_running else "notRunning",
-    "summary.config.name": lambda vm: vm.name,
-    "summary.config.instanceUuid": lambda vm: vm.instance_uuid,
-    "summary.config.uuid": lambda vm: vm.uuid,
-    "summary.config.memorySizeMB": lambda vm: vm.memory_mb,
-    "summary.config.memoryReservation": lambda vm: vm.reservation_mb,
-    "summary.config.numCpu": lambda vm: vm.cpu_count,
-    "summary.config.numEthernetCards": lambda vm: len(vm.nics),
-    "summary.config.numVirtualDisks": lambda vm: len(vm.disks),
-    "summary.config.guestId": lambda vm: vm.guest_id,
-    "summary.config.template": lambda vm: vm.template,
-    "summary.runtime.powerState": lambda vm: vim.VirtualMachine.PowerState(POWER[vm.power]),
-}
