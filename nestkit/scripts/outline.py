@@ -56,7 +56,7 @@ def describe(step: Step) -> str:
     what = _POWER.get(step.op) or {
         "vm": "Create the VM" if step.op == "create_vm" else "Remove the VM and its disks",
         "cdrom": "Put the installer into the CD/DVD drive"
-        if step.after and step.after.get("iso")
+        if _has_iso(step)
         else "Empty the CD/DVD drive",
         "hardware_version": "Upgrade the hardware version, which cannot be taken back",
         "mac_management": f'Set MAC management of distributed port group "{step.target.name}"',
@@ -74,6 +74,10 @@ def describe(step: Step) -> str:
 def changed_policies(step: Step) -> dict[str, str]:
     """The settings of a "security" step that differ from what was there."""
     return {name: value for name, value in step.after.items() if step.before.get(name) != value}
+
+
+def _has_iso(step: Step) -> bool:
+    return isinstance(step.after, dict) and bool(step.after.get("iso"))
 
 
 def networks_of(plan: Plan, step: Step) -> list[str]:
