@@ -90,6 +90,7 @@ def test_the_bench_opens_with_a_chart(hardware: Run) -> None:
     assert bench.chart.value == "Slowdowns"
     assert list(bench.layers.value) == ["L0", "L1"]
     assert list(bench.workloads.value) == list(CHOSEN)
+    assert bench.baseline.value == explore.DEFAULT
     html = bench.static_html()
     assert "data:image/png;base64," in html
     assert 'alt="Dots and intervals' in html
@@ -149,6 +150,19 @@ def test_choosing_another_run_draws_once(
     assert drawn == [1]
     bench.reload()
     assert drawn == [1, 1]
+
+
+def test_a_baseline_stays_chosen_where_the_next_run_has_it(hardware: Run, emulated: Run) -> None:
+    keep_run(hardware)
+    keep_run(emulated)
+    bench = explore.explorer()
+    choose(bench, "emulated")
+    bench.baseline.value = "L2"
+    choose(bench, "hardware")
+    assert bench.baseline.value == explore.DEFAULT
+    bench.baseline.value = "L1"
+    choose(bench, "emulated")
+    assert bench.baseline.value == "L1"
 
 
 def test_nothing_chosen_is_said_and_not_raised(hardware: Run) -> None:

@@ -137,6 +137,8 @@ class Explorer:
         with self._lock:
             if self._filling:  # one drawing for all that changes together
                 return
+            shown = self.chart.value == PUBLISHED
+            self.published.layout.display = None if shown else "none"
             said = [markup.notice("warn", f"{name} was left out", str(error))
                     for name, error in self._found.broken]  # fmt: skip
             self.figure, self._picture.value, self._table.value = None, "", ""
@@ -226,7 +228,10 @@ class Explorer:
                 control.value = tuple(options)
         shared = [n for n in names if all(n in {f.layer for f in run.layers} for run in runs)]
         if list(self.baseline.options) != [DEFAULT, *shared]:
+            before = self.baseline.value
             self.baseline.options = [DEFAULT, *shared]
+            # else nothing is chosen, and the browser shows an empty field
+            self.baseline.value = before if before in shared else DEFAULT
 
     def _left_out(self) -> list[str]:
         """A part of a suite is said to be one: who chooses workloads chooses the result."""
@@ -259,8 +264,9 @@ class Explorer:
             "median": "value", "unit": "unit", "note": "citation",
         }  # fmt: skip
         shown = published_frame(self.figures())[list(columns)].rename(columns=columns)
-        caption = "Published by others: all figures of the chosen sources"
-        return markup.block(markup.Table(shown, caption=caption)._repr_html_())
+        table = markup.Table(shown, caption="Published by others, on hardware")._repr_html_()
+        words = f"All {len(shown)} figures of the chosen sources, with their citations"
+        return markup.block(f"<details><summary>{words}</summary>{table}</details>")
 
     def static_html(self) -> str:
         """What is shown now, for pages that run no widgets."""
