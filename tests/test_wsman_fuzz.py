@@ -295,17 +295,31 @@ def host() -> Iterator[PracticeHost]:
         yield p
 
 
-def hostile(chance: random.Random) -> bytes:
-    """Something like a request, or not at all."""
-    kind = chance.randrange(6)
+ACTIONS = [CREATE, SHELL + "Command", SHELL + "Send", SHELL + "Receive", SHELL + "Signal",
+           "http://schemas.xmlsoap.org/ws/2004/09/transfer/Delete"]  # fmt: skip
+BODIES = [
+    "<rsp:Shell/>",
+    "<rsp:CommandLine><rsp:Command>powershell -c Get-VM</rsp:Command></rsp:CommandLine>",
+    '<rsp:Send><rsp:Stream Name="stdin" End="true">QQ==</rsp:Stream></rsp:Send>',
+    "<rsp:Receive><rsp:DesiredStream>stdout stderr</rsp:DesiredStream></rsp:Receive>",
+]
+
+
+def hostile(chance: random.Random, known: str) -> bytes:
+    """Something like a request, or not at all; ``known`` logs in where the connection is TLS."""
+    kind = chance.randrange(7)
     noise = chance.randbytes(chance.randrange(400))
     if kind == 0:
         return noise
     body = ask() if kind < 4 else noise
+    if kind == 6:
+        body = ask(chance.choice(ACTIONS), chance.choice(["", "x"]), chance.choice(BODIES))
     body = bytes(b if chance.random() > 0.01 else chance.randrange(256) for b in body)
     length = len(body) if kind != 3 else chance.choice([0, 1, len(body) + 5, -1, 10**9])
     kinds = ["application/soap+xml", 'multipart/encrypted;boundary="Encrypted Boundary"', "x"]
     auth = chance.choice(["", "Basic " + base64.b64encode(noise).decode(), "NTLM !", "Negotiate "])
+    if kind == 6:
+        auth = known
     if kind == 5:
         auth = "NTLM " + base64.b64encode(b"NTLMSSP\x00\x03\x00\x00\x00" + noise).decode()
     head = f"POST {chance.choice(['/wsman', '/', '/nestkit/control', '*'])} HTTP/1.1\r\n"
@@ -317,10 +331,10 @@ def storm(host: PracticeHost, count: int, seed: int) -> None:
     chance = random.Random(seed)
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    known = "Basic " + base64.b64encode(f"{host.user}:{host.password}".encode()).decode()
     for n in range(count):
-        port, data = (
-            (host.https_port, hostile(chance)) if n % 8 == 0 else (host.port, hostile(chance))
-        )
+        data = hostile(chance, known)
+        port = host.https_port if n % 8 == 0 else host.port
         with suppress(OSError), socket.create_connection((host.host, port), timeout=5) as raw:
             stream = context.wrap_socket(raw) if port == host.https_port and n % 16 else raw
             stream.sendall(data)
