@@ -24,6 +24,8 @@ class Faults:
         Once, the connection breaks at the call of this number from now, before it is carried out.
     drop_answer
         Once, the connection breaks at the call of this number, after it was carried out.
+    lost_after
+        vSphere: from the call of this number on, every call breaks: the host is lost.
     expire_after
         Once, the session ends at the call of this number from now.
     task_fails
@@ -58,6 +60,7 @@ class Faults:
     slow_answer: float = 0.0
     drop_after: int = 0
     drop_answer: int = 0
+    lost_after: int = 0
     expire_after: int = 0
     task_fails: int = 0
     no_permission: int = 0
@@ -71,6 +74,7 @@ class Faults:
     german: int = 0
     truncate_output: int = 0
     not_json: int = 0
+    vms_unreadable: int = 0
     vms_unreadable: int = 0
 
     def to_json(self) -> dict[str, Any]:
@@ -127,6 +131,7 @@ class Switchboard:
                 for name in (
                     "drop_after",
                     "drop_answer",
+                    "lost_after",
                     "expire_after",
                     "task_fails",
                     "start_fails",
@@ -141,6 +146,14 @@ class Switchboard:
             if left <= 0:
                 return False
             self._left[name] = left - 1 if left > 1 else -1
+            return left == 1
+
+    def gone(self, name: str) -> bool:
+        """Count one call; true on the call after as many as were asked for, and ever after."""
+        with self._lock:
+            left: float = self._left[name]
+            if left > 1:
+                self._left[name] = left - 1
             return left == 1
 
     def spend(self, name: str) -> bool:

@@ -124,7 +124,7 @@ class EsxService:
             return Response(405, b"the API is spoken with POST\n", "text/plain")
         if self.faults.now.slow_answer:
             time.sleep(self.faults.now.slow_answer)
-        if self.faults.due("drop_after"):
+        if self.faults.due("drop_after") or self.faults.gone("lost_after"):
             raise DropConnection
         done = self._soap(request)
         if self.faults.due("drop_answer"):

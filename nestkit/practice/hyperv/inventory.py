@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from nestkit.errors import PracticeError
+from nestkit.practice import profiles as profile_tables
 from nestkit.practice.hyperv.copies import copy_of, make_mac, windows_inside
 from nestkit.practice.hyperv.model import (
     GIB,
@@ -64,12 +64,13 @@ def load(
     top = Table(source, source.data, "")
     if top.take("schema", int) != 1:
         top.complain("schema", "this nestkit reads schema 1")
-    overlay = _profile(source, profile)
+    overlay = profile_tables.overlay(source, profile, "Hyper-V host")
     host = _host(source, overlay, identity("hyperv", profile, vms, seed))
     switches = repeated(source, "switch") if overlay.take("has_switches", bool, True) else []
     for table in switches:
         host.switches.append(_switch(table, host))
     tables = repeated(source, "vm") if switches else []
+    profile_tables.deal(tables, seed)
     changes = dict(overlay.left.pop("vm", {}))
     drafts = [_vm(table, n, host, changes) for n, table in enumerate(tables, start=1)]
     chosen = _choose(overlay, drafts, host)
@@ -82,29 +83,11 @@ def load(
 
 def profiles(path: Path) -> list[str]:
     """The names of the profiles an inventory offers."""
-    return sorted({"default", *Source(path).data.get("profile", {})})
-
-
-def _profile(source: Source, name: str) -> Table:
-    known = source.data.get("profile", {})
-    if not isinstance(known, dict):
-        Table(source, source.data, "").complain("profile", "must be written as [profile.NAME]")
-    if name not in known and name != "default":
-        raise PracticeError(
-            f"the practice Hyper-V host has no profile {name!r}",
-            remedy="use one of " + ", ".join(sorted({"default", *known})),
-        )
-    return Table(source, known.get(name, {}), f"profile.{name}")
+    return profile_tables.names(Source(path))
 
 
 def _host(source: Source, overlay: Table, host_id: uuid.UUID) -> Computer:
-    table = Table(source, source.data.get("host"), "host")
-    for key, value in Table(
-        source, overlay.left.pop("host", {}), overlay.header, prefix="host"
-    ).left.items():
-        if key not in table.left:
-            table.complain(key, "a profile sets it, but it is not a field of [host]")
-        table.left[key] = value
+    table = profile_tables.changed(source, "host", overlay)
     host = Computer(
         name=table.text("name"),
         bios_id=host_id,
