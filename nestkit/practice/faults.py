@@ -75,7 +75,6 @@ class Faults:
     truncate_output: int = 0
     not_json: int = 0
     vms_unreadable: int = 0
-    vms_unreadable: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """The faults as JSON values."""
