@@ -154,6 +154,23 @@ def test_a_vm_is_known_by_its_maker_and_model(
     assert not found.is_practice
 
 
+@pytest.mark.parametrize(
+    ("speed", "is_up", "mbps"),
+    [("1000000000", True, 1000), ("1000000000", False, 0), ("0", True, 0)],
+)
+def test_the_speed_of_a_link(document: dict[str, Any], speed: str, is_up: bool, mbps: int) -> None:
+    nic = document["adapters"]["data"][0] | {"speed": speed, "is_up": is_up}
+    (found,) = facts(changed(document, adapters=part(nic))).nics  # type: ignore[misc]
+    assert found.link_mbps == mbps
+
+
+@pytest.mark.parametrize("speed", ["18446744073709551615", ""])
+def test_a_speed_that_no_driver_tells_is_unknown(document: dict[str, Any], speed: str) -> None:
+    nic = document["adapters"]["data"][0] | {"speed": speed}
+    (found,) = facts(changed(document, adapters=part(nic))).nics  # type: ignore[misc]
+    assert isinstance(found.link_mbps, Unknown)
+
+
 def test_an_azure_vm_is_known_by_its_tag(document: dict[str, Any]) -> None:
     computer = document["computer"]["data"][0] | {
         "maker": "Microsoft Corporation", "model": "Virtual Machine",

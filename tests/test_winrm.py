@@ -453,3 +453,19 @@ def test_the_users_password_shows_in_no_frame(host: PracticeHost) -> None:
             else:
                 raise AssertionError("it did not fail")
             host.set_faults()
+
+
+def test_an_interrupted_run_ends_its_script_and_the_session_goes_on(
+    host: PracticeHost, session: WinRm, scripts: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripts["wait"] = "Start-Sleep -Seconds 1; Hyper-V\\Stop-VM nested-hv-13 -TurnOff -Force"
+    scripts["state"] = "[string](Hyper-V\\Get-VM nested-hv-13).State"
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(session._shell._protocol, "get_command_output_raw", interrupted)
+        session.run("wait", deadline_s=30)
+    time.sleep(1.5)
+    assert session.run("state", deadline_s=30) == "Running"

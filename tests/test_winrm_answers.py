@@ -4,21 +4,34 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
+import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from winrm.exceptions import (
+    InvalidCredentialsError,
+    WinRMError,
+    WinRMTransportError,
+    WSManFaultError,
+)
 
+from nestkit.addresses import parse
 from nestkit.errors import (
     ConnectionFailed,
+    CredentialsError,
     DeadlineExceeded,
     HostRefused,
     NestkitError,
     NotFound,
     PermissionRefused,
+    SessionExpired,
+    TrustError,
 )
 from nestkit.practice.hyperv.powershell import clixml
 from nestkit.transport.winrm_answers import Said, ScriptRefused, error_of, read_answer, refusal
+from nestkit.transport.winrm_errors import translate
 
 GERMAN = (
     'Get-VM : Hyper-V konnte keinen virtuellen Computer mit dem Namen "x" finden.',
@@ -195,3 +208,40 @@ JSON = st.recursive(
 def test_any_error_part_becomes_an_error(error: Any, ok: Any) -> None:
     data, failure = read(json.dumps(answer(5, ok=ok, error=error)))
     assert (data, failure) == (5, None) if ok is True else failure is not None
+
+
+PLACE = parse("hyperv://me@hv01.lab")
+
+
+def fault(code: int) -> WSManFaultError:
+    return WSManFaultError(500, "bad", "<x/>", "the reason", wsman_fault_code=code)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "words"),
+    [
+        (fault(5), PermissionRefused, "Remote Management Users"),
+        (fault(2150858843), SessionExpired, "connect again"),
+        (fault(2150859173), HostRefused, "quota"),
+        (fault(1), HostRefused, "event log"),
+        (InvalidCredentialsError("no"), CredentialsError, "domain user"),
+        (WinRMTransportError("http", 400, ""), ConnectionFailed, "connect again"),
+        (WinRMTransportError("http", 404, ""), ConnectionFailed, "Enable-PSRemoting"),
+        (WinRMTransportError("http", 500, "encryption"), ConnectionFailed, "Enable-PSRemoting"),
+        (WinRMError("requested auth method is kerberos, but …"), ConnectionFailed, "pip install"),
+        (requests.exceptions.SSLError("x"), TrustError, "fingerprint"),
+        (requests.exceptions.ReadTimeout("x"), ConnectionFailed, "try again"),
+        (requests.exceptions.ConnectionError("x"), ConnectionFailed, "connect again"),
+        (ConnectionRefusedError(111, "refused"), ConnectionFailed, "check the port"),
+        (ElementTree.ParseError("x"), ConnectionFailed, "proxy"),
+        (AssertionError(), ConnectionFailed, "proxy"),
+        (StopIteration(), ConnectionFailed, "proxy"),
+    ],
+)
+def test_whatever_pywinrm_raises_has_a_kind_and_a_remedy(
+    error: Exception, kind: type[NestkitError], words: str
+) -> None:
+    found = translate(error, PLACE, "reading")
+    assert type(found) is kind
+    assert words in found.remedy
+    assert found.__cause__ is found.__context__ is None

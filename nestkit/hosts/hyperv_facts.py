@@ -20,6 +20,7 @@ T = TypeVar("T")
 PRACTICE_MAKER: Final = "Nestkit Practice"
 _GIB: Final = 2**30
 _X86_64, _X86 = 9, 0  # Win32_Processor.Architecture; 0 is 32-bit Windows on either
+_NO_SPEED: Final = 2**63 - 1
 _AZURE_TAG: Final = "7783-7084-3265-9085-8269-3286-77"  # Microsoft Learn: how to tell an Azure VM
 _MAKERS: Final = {"GenuineIntel": "intel", "AuthenticAMD": "amd", "HygonGenuine": "hygon"}
 # bcdedit words its values in the language of Windows
@@ -157,9 +158,15 @@ def _disk(row: Mapping[str, Any]) -> DiskFacts:
 def _nic(row: Mapping[str, Any]) -> HostNicFacts:
     return HostNicFacts(
         label=row["name"],
-        link_mbps=row["speed"] // 10**6 if row["is_up"] else 0,
+        link_mbps=_mbps(row["speed"]) if row["is_up"] else 0,
         driver=row["driver"],
     )
+
+
+def _mbps(text: str) -> Fact[int]:
+    """Bit/s as text: drivers that do not know say 2**64 - 1."""
+    speed = int(text) if text.isdigit() else _NO_SPEED
+    return speed // 10**6 if speed < _NO_SPEED else Unknown("the driver does not say")
 
 
 def _offered(lines: Fact[list[Any]]) -> Fact[bool]:

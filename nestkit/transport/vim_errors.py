@@ -38,6 +38,14 @@ _KNOWN: Final[dict[str, tuple[type[NestkitError], str]]] = {
     "ManagedObjectNotFound": (NotFound, "it was deleted meanwhile: read the host again"),
     "InvalidPowerState": (HostRefused, "look at the VM's power state, and make a new plan"),
     "ToolsUnavailable": (ConsentNeeded, NO_TOOLS),
+    "GuestOperationsUnavailable": (
+        HostRefused,
+        "VMware Tools must run in the guest: start them, or wait until the guest has started",
+    ),
+    "InvalidGuestLogin": (
+        CredentialsError,
+        "give the user and the password of the guest, not those of the host",
+    ),
     "ConcurrentAccess": (
         HostRefused,
         "somebody changed the VM at the same moment: make sure who works on it, then go on",

@@ -55,6 +55,8 @@ def translate(error: BaseException, address: Address, doing: str) -> NestkitErro
     if isinstance(error, winrm.WSManFaultError):
         return _fault(error, place, doing)
     if isinstance(error, winrm.WinRMTransportError):
+        if int(error.code) == 400:  # sealed for a connection that is gone
+            return lost(place, doing)
         return no_wsman(place, int(error.code), str(error.response_text))
     if isinstance(error, winrm.WinRMError) and "kerberos" in str(error).lower():
         return ConnectionFailed(

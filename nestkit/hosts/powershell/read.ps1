@@ -149,7 +149,7 @@ if (-not $all.error) {
                 name = [string]$_.Name
                 driver = [string]$_.InterfaceDescription
                 is_up = [string]$_.Status -eq 'Up'
-                speed = [long]$_.Speed
+                speed = [string]$_.Speed
             }
         }
     }
