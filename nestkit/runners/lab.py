@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
-from nestkit.errors import LabError, NotFound
-from nestkit.runners.base import Acceleration, ExecResult, LayerFacts
+from nestkit.runners.base import Acceleration, LayerFacts
 from nestkit.runners.linuxfacts import (
     FACTS_ARGV,
     PROGRAMS,
@@ -18,15 +15,12 @@ from nestkit.runners.linuxfacts import (
     split_texts,
 )
 from nestkit.runners.local import LocalRunner
+from nestkit.runners.remote import EMPTY, RemoteRunner
 from nestkit.runners.topology import cross_checked
 
 if TYPE_CHECKING:
-    from nestkit.lab.channel import Channel
+    from nestkit.lab.channel import Channel, Outcome
     from nestkit.lab.image import Image
-
-_EMPTY: Final = ("true",)
-_ROUND_TRIPS: Final = 5
-_COPY_TIMEOUT_S: Final = 600.0
 
 
 def image_runner(image: Image, *, cpus: int, extra: Mapping[str, str]) -> LocalRunner:
@@ -35,13 +29,13 @@ def image_runner(image: Image, *, cpus: int, extra: Mapping[str, str]) -> LocalR
     return LocalRunner(
         path=[image.folder / "host"],
         cpus=cpus,
-        empty=_EMPTY,
+        empty=EMPTY,
         probe=("nestkit-probe", "leaves"),
         extra={**paths, "image": image.digest[:12], **extra},
     )
 
 
-class GuestRunner:
+class GuestRunner(RemoteRunner):
     """Runs programs in one guest of a lab.
 
     Parameters
@@ -64,83 +58,21 @@ class GuestRunner:
         outermost: Literal["kvm", "tcg"],
         extra: Mapping[str, str],
     ) -> None:
+        super().__init__(depth)
         self._channel = channel
-        self._depth = depth
         self._outermost = outermost
         self._extra = dict(extra)
-        self._rtt_s = -1.0
 
-    @property
-    def layer(self) -> str:
-        """L1, L2, …"""
-        return f"L{self._depth}"
-
-    @property
-    def os(self) -> Literal["linux", "windows"]:
-        """Always linux."""
-        return "linux"
-
-    def run(
-        self, argv: Sequence[str], *, timeout: float, env: Mapping[str, str] | None = None
-    ) -> ExecResult:
-        """Run a program to its end; as :meth:`LocalRunner.run` has it.
-
-        Raises
-        ------
-        DeadlineExceeded
-            If it did not end in time; it and what it started were killed.
-        LabError
-            If the guest is gone or does not answer.
-        """
-        if self._rtt_s < 0:
-            trips = [self._channel.execute(_EMPTY, timeout=60.0) for _ in range(_ROUND_TRIPS)]
-            self._rtt_s = statistics.median(trip.t1 - trip.t0 for trip in trips)
-        done = self._channel.execute(argv, timeout=timeout, env=env)
-        return ExecResult(
-            rc=done.rc,
-            stdout=done.stdout.decode("utf-8", "surrogateescape"),
-            stderr=done.stderr.decode("utf-8", "surrogateescape"),
-            host_t0=done.t0,
-            host_t1=done.t1,
-            rtt_s=self._rtt_s,
-        )
-
-    def put(self, src: Path, dst: str) -> None:
-        """Copy a file into the guest."""
-        try:
-            with Path(src).open("rb") as file:
-                done = self._channel.execute(
-                    ["sh", "-c", 'exec cat > "$0"', dst], timeout=_COPY_TIMEOUT_S, stdin=file
-                )
-        except OSError as error:
-            raise NotFound(
-                f"{src} cannot be read: {error.strerror}", remedy="check the path"
-            ) from error
-        self._copied(done.rc, done.stderr, dst)
-
-    def get(self, src: str, dst: Path) -> None:
-        """Copy a file out of the guest."""
-        target = Path(dst)
-        partial = target.with_name(target.name + ".part")
-        try:
-            with partial.open("wb") as file:
-                done = self._channel.execute(
-                    ["sh", "-c", 'exec cat < "$0"', src], timeout=_COPY_TIMEOUT_S, sink=file
-                )
-            self._copied(done.rc, done.stderr, src)
-            partial.replace(target)
-        except OSError as error:
-            raise LabError(
-                f"{dst} cannot be written: {error.strerror}", remedy="check the path"
-            ) from error
-        finally:
-            partial.unlink(missing_ok=True)
-
-    def _copied(self, rc: int, stderr: bytes, path: str) -> None:
-        if rc != 0:
-            said = stderr.decode("utf-8", "replace").strip()
-            kind = NotFound if "No such file" in said or "nonexistent" in said else LabError
-            raise kind(f"{path} of {self.layer} cannot be copied: {said}", remedy="check the path")
+    def _execute(
+        self,
+        argv: Sequence[str],
+        *,
+        timeout: float,
+        env: Mapping[str, str] | None = None,
+        stdin: BinaryIO | None = None,
+        sink: BinaryIO | None = None,
+    ) -> Outcome:
+        return self._channel.execute(argv, timeout=timeout, env=env, stdin=stdin, sink=sink)
 
     def facts(self) -> LayerFacts:
         """Facts that the guest's kernel and CPUID give, and how this guest was reached."""

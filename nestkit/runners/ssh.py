@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final, Literal
+from typing import BinaryIO, Final
 
-from nestkit.errors import AddressError, LabError, NotFound
+from nestkit.errors import AddressError, LabError
 from nestkit.facts import Unknown
 from nestkit.runners.base import Acceleration, ExecResult, LayerFacts
 from nestkit.runners.linuxfacts import (
@@ -19,17 +18,16 @@ from nestkit.runners.linuxfacts import (
     linux_facts,
     split_texts,
 )
+from nestkit.runners.remote import RemoteRunner
 from nestkit.runners.sshclient import Ended, SshClient
 from nestkit.runners.topology import cross_checked
 
-_ROUND_TRIPS: Final = 5
-_COPY_TIMEOUT_S: Final = 600.0
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # what quoting must bring through: shells that are none of POSIX's differ here
 _TRICKY: Final = "a'b\\c\nd!$e`f\"%"
 
 
-class SshRunner:
+class SshRunner(RemoteRunner):
     """Runs programs on a Linux machine through the system's OpenSSH client.
 
     Host keys are verified, and no password is ever asked for: keys, an agent, or whatever the
@@ -81,13 +79,12 @@ class SshRunner:
     ) -> None:
         if isinstance(depth, bool) or not isinstance(depth, int) or depth < 0:
             raise AddressError(f"{depth!r} is no depth", remedy="use 0 for a host, 1 for a VM, …")
-        self._depth = depth
+        super().__init__(depth)
         self._acceleration = acceleration
         self._stack = stack or acceleration.upper()
         self._emulated = emulated or acceleration == "tcg"
         self._path = ":".join(path)
         self._extra = dict(extra or {})
-        self._rtt_s = -1.0
         self._client = SshClient(
             target,
             port=port,
@@ -97,50 +94,32 @@ class SshRunner:
             connect_timeout=connect_timeout,
         )
 
-    @property
-    def layer(self) -> str:
-        """L0, L1, …, as the depth says."""
-        return f"L{self._depth}"
-
-    @property
-    def os(self) -> Literal["linux", "windows"]:
-        """Always linux."""
-        return "linux"
-
     def run(
         self, argv: Sequence[str], *, timeout: float, env: Mapping[str, str] | None = None
     ) -> ExecResult:
-        """Run a program to its end; as :meth:`LocalRunner.run` has it.
+        """Run a program to its end; what cannot be run is refused before anything is sent."""
+        self._words(argv, env or {})
+        return super().run(argv, timeout=timeout, env=env)
 
-        Raises
-        ------
-        DeadlineExceeded
-            If it did not end in time; it and what it started were killed.
-        TrustError, CredentialsError, ConnectionFailed
-            If the machine is not the one expected, does not let us in, or cannot be reached.
-        """
+    def _execute(
+        self,
+        argv: Sequence[str],
+        *,
+        timeout: float,
+        env: Mapping[str, str] | None = None,
+        stdin: BinaryIO | None = None,
+        sink: BinaryIO | None = None,
+    ) -> Ended:
         words = self._words(argv, env or {})
-        if self._rtt_s < 0:
-            self._measure()
-        done = self._client.execute(words, timeout=timeout)
-        return ExecResult(
-            rc=done.rc,
-            stdout=done.stdout.decode("utf-8", "surrogateescape"),
-            stderr=done.stderr.decode("utf-8", "surrogateescape"),
-            host_t0=done.t0,
-            host_t1=done.t1,
-            rtt_s=self._rtt_s,
-        )
+        return self._client.execute(words, timeout=timeout, stdin=stdin, sink=sink)
 
-    def _measure(self) -> None:
+    def _prepare(self) -> None:
         said = self._client.execute(["printf", "%s", _TRICKY], timeout=60).stdout.decode()
         if said != _TRICKY:
             raise LabError(
                 f"the login shell of {self._client.target} does not quote as POSIX shells do",
                 remedy="use an account whose login shell is sh, bash, dash, ksh or zsh",
             )
-        trips = [self._client.execute(["true"], timeout=60) for _ in range(_ROUND_TRIPS)]
-        self._rtt_s = statistics.median(trip.t1 - trip.t0 for trip in trips)
 
     def _words(self, argv: Sequence[str], env: Mapping[str, str]) -> list[str]:
         if not argv or not argv[0]:
@@ -158,43 +137,6 @@ class SshRunner:
             script = f"PATH=$1:$PATH; shift; {script}"
         first = [self._path] if self._path else []
         return ["sh", "-c", f'{script}exec "$@"', "sh", *first, *env.values(), *argv]
-
-    def put(self, src: Path, dst: str) -> None:
-        """Copy a file to the machine."""
-        try:
-            with Path(src).open("rb") as file:
-                done = self._client.execute(
-                    ["sh", "-c", 'cat > "$0"', dst], timeout=_COPY_TIMEOUT_S, stdin=file
-                )
-        except OSError as error:
-            raise NotFound(
-                f"{src} cannot be read: {error.strerror}", remedy="check the path"
-            ) from error
-        self._copied(done, dst)
-
-    def get(self, src: str, dst: Path) -> None:
-        """Copy a file from the machine."""
-        target = Path(dst)
-        partial = target.with_name(target.name + ".part")
-        try:
-            with partial.open("wb") as file:
-                done = self._client.execute(
-                    ["sh", "-c", 'exec cat < "$0"', src], timeout=_COPY_TIMEOUT_S, sink=file
-                )
-            self._copied(done, src)
-            partial.replace(target)
-        except OSError as error:
-            raise LabError(
-                f"{dst} cannot be written: {error.strerror}", remedy="check the path"
-            ) from error
-        finally:
-            partial.unlink(missing_ok=True)
-
-    def _copied(self, done: Ended, path: str) -> None:
-        if done.rc != 0:
-            said = done.stderr.decode("utf-8", "replace").strip()
-            kind = NotFound if "No such file" in said or "nonexistent" in said else LabError
-            raise kind(f"{path} of {self.layer} cannot be copied: {said}", remedy="check the path")
 
     def facts(self) -> LayerFacts:
         """What the machine's kernel says, CPUID where the probe is there, and how it was reached.
