@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 import nestkit as nk
 from nestkit.course import checks, hosts, progress, readiness, ready
 from nestkit.course.checks import check
-from nestkit.errors import CourseError, HostRefused
+from nestkit.errors import CourseError, HostRefused, NestkitError
 from nestkit.hosts.base import Host
 
 VM = "nested-esxi-16"  # hardware virtualization not exposed, powered off
@@ -283,6 +284,12 @@ def test_in_a_class_each_learner_has_a_seed_that_stays(monkeypatch: pytest.Monke
 def test_a_lesson_finds_its_vm_by_its_fault_whatever_its_name(state_dir: Path, host: Host) -> None:
     assert hosts.vm_for(host, "esx.vm.nested-hv") == "nested-esxi-01"
     assert hosts.vm_for(host, "esx.vm.memory") == "nested-esxi-04"
+    plan = nk.configure.plan(host, "nested-esxi-04")
+    nk.configure.apply(plan, host, accept=plan.digest)
+    assert hosts.vm_for(host, "esx.vm.memory") == "nested-esxi-04"  # repaired, and still the one
+    progress.begin_anew()
+    with pytest.raises(CourseError, match="no VM that only"):
+        hosts.vm_for(host, "esx.vm.memory")
     with pytest.raises(CourseError, match="no VM that only the rule esx") as raised:
         hosts.vm_for(host, "esx.vm.passthrough")
     assert "nestkit reset" in raised.value.remedy
@@ -299,3 +306,60 @@ def test_another_seed_gives_another_vm_the_same_fault(state_dir: Path) -> None:
             assert "esx.vm.memory" in {finding.id for finding in report.at("fail")}
             host.close()
     assert len(found) > 1
+
+
+# -- lesson 03: packets of L2 ---------------------------------------------------------------------
+
+NET = "nested-esxi-11"
+
+
+def test_packets_of_l2_fail_then_pass_by_any_way(host: Host) -> None:
+    before = nk.course.try_traffic(host, NET)
+    assert (before.l1, before.l2) == (True, False)
+    assert "promiscuous mode Reject" in str(before)
+    assert "✗ no answer" in before._repr_html_()
+    plan = nk.configure.plan(host, NET)
+    verdict = check("03.traffic", host, plan=plan)
+    assert verdict.status == "not done yet"
+    assert "promiscuous mode Reject" in verdict.message
+    nk.configure.apply(plan, host, accept=plan.digest)
+    assert check("03.traffic", host, plan=plan).ok
+    assert nk.course.try_traffic(host, NET).l2
+
+
+def test_half_of_the_policy_is_not_right_and_the_hint_says_both(host: Host) -> None:
+    plan = nk.configure.plan(host, "nested-esxi-12", goal=nk.NestedGoal(start=True))
+    nk.configure.apply(plan, host, accept=plan.digest)
+    group = next(step for step in plan.steps if step.property == "security")
+    only_promiscuous = dict(group.before) | {"promiscuous": "reject", "forged_transmits": "accept"}
+    host.perform(dataclasses.replace(group, after=only_promiscuous), 30)
+    verdict = check("03.traffic", host, plan=plan)
+    assert verdict.status == "not right"
+    assert "promiscuous mode Reject, forged transmits Accept" in verdict.message
+    assert any("both settings" in hint for hint in verdict.hints)
+
+
+def test_a_guest_that_cannot_be_asked_is_told_with_a_remedy(host: Host) -> None:
+    for vm, said in (("nested-esxi-14", "VMware Tools must run"), ("nested-esxi-16", "power")):
+        with pytest.raises(NestkitError) as raised:
+            nk.course.try_traffic(host, vm)
+        assert said in str(raised.value)
+    with pytest.raises(NestkitError, match="InvalidGuestLogin") as refused:
+        nk.course.try_traffic(host, NET, guest_password="wrong, of course")
+    assert "of the guest" in refused.value.remedy
+    assert "wrong, of course" not in str(refused.value)
+    with pytest.raises(CourseError, match="on an ESXi host"):
+        nk.course.try_traffic(nk.connect("local://"), NET)
+
+
+def test_mac_learning_lets_l2_through_without_promiscuous_mode(state_dir: Path) -> None:
+    with nk.practice.start("vpx") as practice:
+        vcenter = nk.connect(practice.url, password=practice.password)
+        plan = nk.configure.plan(vcenter, "nested-esxi-10")
+        assert not nk.course.try_traffic(vcenter, "nested-esxi-10").l2
+        nk.configure.apply(plan, vcenter, accept=plan.digest)
+        found = nk.course.try_traffic(vcenter, "nested-esxi-10")
+        assert found.l2
+        assert "promiscuous mode Reject" in found.policy
+        assert "MAC learning on" in found.policy
+        vcenter.close()

@@ -83,7 +83,7 @@ def test_the_instructor_gets_notes_solutions_and_outputs(tmp_path: Path) -> None
     assert any("passed" in str(cell.get("outputs")) for cell in notebook["cells"])
 
 
-@pytest.mark.parametrize("source", SOURCES[:3], ids=ids)
+@pytest.mark.parametrize("source", SOURCES[:4], ids=ids)
 def test_each_lesson_has_notes_with_timing_and_expected_answers(source: Path) -> None:
     cells = editions.generate(source, "instructor")["cells"]
     notes = "\n".join(

@@ -45,6 +45,7 @@ _NAMES = {
     "stack": "nestkit.course.layers",
     "symptom_form": "nestkit.course.troubleshooting",
     "symptoms": "nestkit.course.troubleshooting",
+    "try_traffic": "nestkit.course.traffic",
     "types_diagram": "nestkit.course.diagrams",
     "use_host": "nestkit.course.hosts",
     "write_report": "nestkit.course.capstone",
@@ -91,6 +92,7 @@ __all__ = [
     "stack",
     "symptom_form",
     "symptoms",
+    "try_traffic",
     "types_diagram",
     "use_host",
     "vm_for",
@@ -124,6 +126,7 @@ if TYPE_CHECKING:
         rollback_form,
     )
     from nestkit.course.runs import keep_run
+    from nestkit.course.traffic import try_traffic
     from nestkit.course.troubleshooting import broken_hosts, symptom_form, symptoms
     from nestkit.pictures import Picture
 

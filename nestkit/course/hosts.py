@@ -84,23 +84,28 @@ def blocked_vms(facts: HostFacts) -> list[tuple[VmFacts, set[str]]]:
 def vm_for(host: Host, rule: str) -> str:
     """The VM that a lesson works on: one that this rule blocks, and no other one does.
 
-    A VM that runs goes first, then the first by name.
+    A VM that runs goes first, then the first by name. The choice is kept with the progress: the
+    same cell gives the same VM once it is repaired, after a restart of the kernel too.
 
     Raises
     ------
     CourseError
         If no VM is so, as on a real host that has no faults.
     """
-    fitting = [
-        (vm.power != "on", vm.name) for vm, failed in blocked_vms(host.read()) if failed == {rule}
-    ]
+    facts = host.read()
+    key = f"vm {host.identity} {rule}"
+    if (kept := progress.setting(key)) in {vm.name for vm in facts.vms}:
+        return kept
+    fitting = [(vm.power != "on", vm.name) for vm, failed in blocked_vms(facts) if failed == {rule}]
     if not fitting:
         raise CourseError(
-            f"{host.read().name} has no VM that only the rule {rule} blocks",
+            f"{facts.name} has no VM that only the rule {rule} blocks",
             remedy="write the name of a VM that you may change, or put practice hosts back with "
             "`nestkit reset`",
         )
-    return min(fitting)[1]
+    name = min(fitting)[1]
+    progress.set_setting(key, name)
+    return name
 
 
 def use_host(address: str, password: str | None = None) -> Chosen:

@@ -48,7 +48,7 @@ import pandas as pd
 import nestkit as nk
 
 host = nk.connect(nk.course.address(), interactive=True)
-VM = "nested-esxi-01"  # on a real host: the VM that shall run ESXi
+VM = nk.course.vm_for(host, "esx.vm.nested-hv")  # on a real host: write its name
 
 # %% [markdown]
 # ## What the hardware must have
@@ -266,7 +266,7 @@ nk.course.Table(there[["subject", "id", "measured"]], caption="What blocks each 
 # First a plan. Making it changes nothing.
 
 # %%
-REPAIR = "nested-esxi-04"  # on a real host: one that is blocked, and that you may change
+REPAIR = nk.course.vm_for(host, "esx.vm.memory")  # on a real host: one that you may change
 plan = nk.configure.plan(host, vm=REPAIR)
 plan
 

@@ -3,50 +3,64 @@
 #   nestkit:
 #     number: "03"
 #     title: ESXi 8
-#     minutes: 50
-#     items: [applied, rolled-back, quiz-power, quiz-network, quiz-stale]
+#     minutes: 60
+#     items: [applied, traffic, rolled-back, quiz-power, quiz-network, quiz-learning, quiz-stale]
 # ---
 
 # %% [markdown]
 # # 03 ESXi 8: make a VM a host
 #
-# **50 minutes** · before: [02 Requirements and preflight](02-preflight.ipynb) · next: [06
-# Benchmark](06-benchmark.ipynb)
+# **60 minutes** · before: [02 Requirements and preflight](02-preflight.ipynb) · next: [05
+# Cross-platform and multi-layer](05-cross-platform.ipynb)
 #
 # **Questions**
 #
 # - What exactly has to change so that a VM on ESXi can run a hypervisor?
-# - Why do the VMs inside it have no network, and what do *promiscuous mode* and *forged
-#   transmits* do?
+# - Why do the VMs inside it have no network, and what do *promiscuous mode*, *forged transmits*
+#   and *MAC learning* do?
 # - How do I change a host so that I can take it back?
 #
 # **You will**
 #
-# - make a plan, read it, and see the same plan as PowerCLI, pyVmomi, and clicks;
+# - make a plan, read it, and see the same plan as clicks, PowerCLI, govc and pyVmomi;
 # - apply it, and let the host say whether it worked;
-# - roll it back from the journal.
+# - send packets as a VM inside would, see them lost, and make them pass;
+# - roll back from the journal.
 
 # %% [markdown] tags=["solution"]
 # > This is the **solution** edition: all cells are filled in and were run. To work yourself,
 # > open [the lesson](../03-esxi.ipynb).
 
+# %% [markdown] tags=["instructor"]
+# **Timing** (60 min): three things and the plan 12 · scripts 8 · apply 8 · a new VM 5 · network
+# with its exercise 17 · take it back 6 · what is given up 4.
+#
+# **Before the class**: `nestkit reset` where the practice host was used. If you show this on a
+# real host, take one whose VM you may power off, and rehearse the rollback.
+#
+# **Two sentences to repeat**: the VM must be *off* to expose hardware virtualization; and *plan
+# before apply*. Everything else follows.
+
 # %%
 import nestkit as nk
 
 host = nk.connect(nk.course.address(), interactive=True)
-VM = "nested-esxi-01"  # on a real host: the VM that shall run ESXi
+VM = nk.course.vm_for(host, "esx.vm.nested-hv")  # on a real host: write its name
+print(VM)
 
 # %% [markdown]
 # ## Three things, in the right order
 #
 # 1. **Expose hardware-assisted virtualization** to the guest. In the web client it is a tick
-#    under *CPU*, in the API it is `nestedHVEnabled`. The VM must be **off** for it.
+#    under *CPU*, in the API it is `nestedHVEnabled`. The VM must be **off** for it, and its
+#    hardware version 9 or newer: below that the tick is grey.
 # 2. **Give it what ESXi needs**: two virtual CPUs or more, 8 GiB of memory or more, and memory
 #    that is reserved, so that the nested host never works with memory that L0 has swapped out.
 # 3. **Let the frames of its guests pass** the port group. More on this below.
 #
-# Old guides add `vhv.enable` or `hypervisor.cpuid.v0` to the VM's file. These belong to the
-# days of ESXi 6.0; today `nestedHVEnabled` is the setting.
+# Old guides write `vhv.enable = "TRUE"` or `hypervisor.cpuid.v0 = "FALSE"` into the VM's file.
+# These belong to the days of ESXi 6.0 and before; today `nestedHVEnabled` is the setting, and
+# preflight points out the old keys where it finds them.
 
 # %% [markdown]
 # ## Plan
@@ -79,48 +93,45 @@ plan
 # %% [markdown]
 # ## The same plan, typed elsewhere
 #
-# You need not apply it from here. A plan can be printed as what you would type, or click,
-# elsewhere.
-
-# %%
-print(plan.script("powercli"))
-
-# %% [markdown]
-# As clicks in the host's web client:
+# You need not apply it from here. A plan can be printed as what you would click or type
+# elsewhere. First as **clicks**, in the web client of the host and of vCenter:
 
 # %%
 print(plan.script("gui"))
 
 # %% [markdown]
-# And in Python, with nothing but pyVmomi:
+# As **PowerCLI**, for a Windows or Linux machine with VMware's modules:
+
+# %%
+print(plan.script("powercli"))
+
+# %% [markdown]
+# It is longer than the snippets one finds, and each difference has cost somebody an evening:
+#
+# - `Stop-VM` is the plug; `Stop-VMGuest` asks the guest. A short snippet that does neither fails,
+#   because the VM still runs.
+# - `Get-VirtualSwitch -Server …` takes a connection, not a host (that is `-VMHost`). And piping
+#   *every* switch of a host into `Set-SecurityPolicy` loosens all of them. This script touches
+#   the port groups that the VM uses, and no others.
+# - `Get-VM`, `Stop-VM` and `Start-VM` exist in Microsoft's Hyper-V module too. With both loaded,
+#   only the full name says which is meant.
+# - Snippets copied from a page may have lost their line breaks, and are then one long command.
+#
+# As **govc** commands, for a shell:
+
+# %%
+print(plan.script("govc"))
+
+# %% [markdown]
+# And in **Python**, with nothing but pyVmomi:
 
 # %%
 print(plan.script("pyvmomi"))
 
-# %% [markdown]
-# ## What the network needs
-#
-# A standard switch of ESXi knows the MAC address of each NIC that is plugged into it, and
-# delivers by that. A nested host breaks the habit: behind *one* NIC there are many addresses.
-
-# %%
-nk.course.network_diagram()
-
-# %% [markdown]
-# - **Forged transmits: Accept** lets L1 send frames with a source address that is not its own.
-# - **Promiscuous mode: Accept** delivers frames to L1 that are not addressed to it. Every VM on
-#   that port group gets to see them, so loosen the port groups that nested hosts use, and no
-#   others. Old snippets loosen every switch of the host.
-# - A port group may **override** its switch. What counts is the effective policy, and that is
-#   what preflight and plan look at.
-# - On a distributed switch (6.6 or newer) **MAC learning** does it better: the switch learns
-#   the addresses, and nobody else sees the traffic. It needs vCenter.
-#
-# Here is a VM whose network is its only fault. Look at which port group the plan touches, and
-# that the VM may stay on for it:
-
-# %%
-nk.configure.plan(host, vm="nested-esxi-11") if host.is_practice else "practice hosts only"
+# %% [markdown] tags=["instructor"]
+# **Ask** which of the four they would hand to a colleague, and why. There is no wrong answer; the
+# right one names the colleague's tools. **Common mistake**: running the script *and* the form. The
+# second one finds nothing to do, which is a nice proof; show it.
 
 # %% [markdown]
 # ## Exercise: apply it
@@ -139,6 +150,11 @@ form.run()
 # %%
 nk.course.check("03.applied", host, plan=plan)
 
+# %% [markdown] tags=["instructor"]
+# **Expected**: “passed”, and below it an empty plan. **Common mistake**: making the plan, somebody
+# (or a form) changing the VM, and applying the old plan. It is refused as *stale*: a good moment to
+# say why apply reads again first.
+
 # %% [markdown]
 # Passed means that the *host* says so: a second plan is empty.
 
@@ -146,12 +162,120 @@ nk.course.check("03.applied", host, plan=plan)
 nk.configure.plan(host, vm=VM)
 
 # %% [markdown]
-# ## Then install ESXi in it
+# ## A new VM, and ESXi in it
 #
-# The VM is ready; it still has to become a host. Choose an ESXi guest type, attach the
-# installer ISO from a datastore, and start it. From then on it is an ESXi host like any other,
-# and its own VMs are L2. If the VM has VMware Tools, the host can tell that ESXi runs in it; if
-# not, preflight says “unknown”.
+# So far the VM was there. To begin from nothing, a plan can also **create** the VM that will host
+# ESXi: of the guest type ESXi, with CPUs, reserved memory, a disk, two NICs, hardware
+# virtualization exposed from the start, and an installer ISO that is on a datastore already.
+# Making this plan changes nothing either; apply would take it as any other plan.
+
+# %%
+ISO = "[datastore1] iso/VMware-VMvisor-Installer-8.0U2-22380479.x86_64.iso"  # on practice hosts
+created = nk.CreateGoal(name="nested-esxi-new", networks=("Nested Trunk",), iso=ISO)
+nk.configure.plan_new(host, created) if host.is_practice else "practice hosts only"
+
+# %% [markdown]
+# Then **install ESXi within the VM**: it starts from the ISO, and you answer the installer on its
+# console (or a kickstart file does). From then on it is an ESXi host like any other, and its own
+# VMs are L2. If VMware Tools run in it, the outer host can tell that the guest is ESXi; if not,
+# nestkit says “unknown” and does not guess.
+
+# %% [markdown]
+# ## What the network needs
+#
+# A standard switch of ESXi knows the MAC address of each NIC that is plugged into it, and
+# delivers by that. A nested host breaks the habit: behind *one* NIC there are many addresses.
+
+# %%
+nk.course.network_diagram("none")
+
+# %% [markdown]
+# Let us see that happen. On a practice host we can ask the ESXi *inside* a VM to send packets:
+# once as L1 itself, and once from `vmk1`, which has a MAC address of its own, as every L2 VM has.
+# This VM is ready but for its network:
+
+# %%
+NET = nk.course.vm_for(host, "esx.nic.promiscuous")  # on a real host: one with a vmk1
+nk.course.try_traffic(host, NET)
+
+# %% [markdown]
+# L1 is answered, and L2 is not. Nothing is broken, nothing is logged: the frames are dropped
+# without a word. It is the fault that costs beginners most time, because *“the network works”*.
+#
+# Two settings of the **port group** decide:
+#
+# - **Forged transmits: Accept** lets L1 send frames with a source address that is not its own.
+# - **Promiscuous mode: Accept** delivers frames to L1 that are not addressed to it.
+
+# %%
+nk.course.network_diagram("promiscuous")
+
+# %% [markdown]
+# Every VM on that port group that listens gets to see those frames. So loosen the port groups that
+# nested hosts use, best ones made for them, and never the whole switch. A port group may
+# **override** its switch; what counts is the *effective* policy, and that is what preflight and
+# plan look at.
+
+# %% [markdown]
+# ## Exercise: let L2 through
+#
+# Here is a plan for it. See which port group it touches, and that the VM stays on.
+
+# %%
+network_plan = nk.configure.plan(host, vm=NET)
+network_plan
+
+# %% [markdown]
+# Make the packets pass. Any way counts: apply this plan by a call or a form, run one of its
+# scripts, or click. The check asks the ESXi inside to send packets again.
+
+# %% tags=["learner"]
+network_done = ...  # nk.configure.apply(…), or nk.course.apply_form(network_plan, host)
+
+# %% tags=["solution"]
+network_done = nk.configure.apply(network_plan, host, accept=network_plan.digest)
+
+# %%
+nk.course.check("03.traffic", host, plan=network_plan)
+
+# %% [markdown] tags=["instructor"]
+# **Expected**: one step, on one port group; then `vmk1` is answered. **Common mistake**: setting
+# the *switch*. On this host nothing changes by that, because the port group overrides it; let them
+# find out with `nk.course.try_traffic`. Somebody will ask about the third setting, *MAC address
+# changes*: it matters when a guest changes the address of its *own* NIC, and L2 does not need it.
+
+# %% [markdown]
+# ## On a distributed switch: MAC learning
+#
+# With vCenter there is a better way. A distributed switch (version 6.6 or newer) can **learn**
+# which addresses are behind a port, as a physical switch does. Then frames for L2 go to that port
+# only, nobody else sees them, and promiscuous mode stays off. Forged transmits are still needed.
+
+# %%
+nk.course.network_diagram("learning")
+
+# %% [markdown]
+# A practice vCenter has such a switch. The same call plans MAC learning there, because it is the
+# better choice; `nk.NestedGoal(network="promiscuous")` insists on the other.
+
+# %%
+vcenter = nk.connect("practice://vpx")
+learning = nk.configure.plan(vcenter, vm="nested-esxi-10")
+learning
+
+# %%
+form_learning = nk.course.apply_form(learning, vcenter)
+form_learning
+
+# %% tags=["solution"]
+form_learning.confirm.value = True
+form_learning.run()
+
+# %% [markdown]
+# Tick, press **Apply**, and send the packets again, now over the switch that learns:
+
+# %%
+nk.course.try_traffic(vcenter, "nested-esxi-10")
 
 # %% [markdown]
 # ## Exercise: take it back
@@ -179,6 +303,11 @@ nk.course.check("03.rolled-back", host, plan=plan, done=done, undone=undone)
 # A guest that has no ESXi and no VMware Tools yet cannot be asked to shut down. If rollback
 # says so, it is your choice to pull the plug: `hard_power_off=True`.
 
+# %% [markdown] tags=["instructor"]
+# **Expected**: `undone = nk.configure.rollback(done.journal, host)`. The check compares the plan
+# made now with the first one. **Common mistake**: running the cell before the apply; it says so.
+# The port group of the exercise above is not touched: each journal takes back its own steps only.
+
 # %% [markdown]
 # ## What a nested host gives up
 #
@@ -197,15 +326,17 @@ quiz
 # %% tags=["solution"]
 quiz.asked[0].choose(0)
 quiz.asked[1].choose(0, 1)
-quiz.asked[2].choose(1)
+quiz.asked[2].choose(0)
+quiz.asked[3].choose(1)
 [asked.submit() for asked in quiz.asked]
 
 # %% [markdown]
 # ## Key points
 #
 # - Off, expose hardware virtualization, enough CPU and reserved memory, port group, on.
-# - Forged transmits let the frames of L2 out, promiscuous mode lets them in. MAC learning is
-#   better where there is a distributed switch.
+# - Forged transmits let the frames of L2 out, promiscuous mode lets them in. On a distributed
+#   switch MAC learning takes the place of promiscuous mode.
+# - Loosen one port group, never the whole switch; the effective policy counts.
 # - Plan, read, apply, verify, and the journal to take it back. An empty plan is the proof.
 #
-# **Next:** [06 Benchmark](06-benchmark.ipynb)
+# **Next:** [05 Cross-platform and multi-layer](05-cross-platform.ipynb)
