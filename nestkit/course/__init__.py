@@ -13,6 +13,7 @@ _NAMES = {
     "Field": "nestkit.course.fields",
     "Form": "nestkit.course.forms",
     "Picture": "nestkit.pictures",
+    "Scenario": "nestkit.course.scenarios",
     "Table": "nestkit.course.markup",
     "Verdict": "nestkit.course.checks",
     "address": "nestkit.course.hosts",
@@ -42,6 +43,7 @@ _NAMES = {
     "recorded_run": "nestkit.course.measure",
     "report_form": "nestkit.course.capstone",
     "rollback_form": "nestkit.course.ready",
+    "scenario_form": "nestkit.course.scenarios_form",
     "stack": "nestkit.course.layers",
     "symptom_form": "nestkit.course.troubleshooting",
     "symptoms": "nestkit.course.troubleshooting",
@@ -55,6 +57,7 @@ __all__ = [
     "Field",
     "Form",
     "Picture",
+    "Scenario",
     "Table",
     "Verdict",
     "address",
@@ -89,6 +92,7 @@ __all__ = [
     "recorded_run",
     "report_form",
     "rollback_form",
+    "scenario_form",
     "stack",
     "symptom_form",
     "symptoms",
@@ -126,6 +130,8 @@ if TYPE_CHECKING:
         rollback_form,
     )
     from nestkit.course.runs import keep_run
+    from nestkit.course.scenarios import Scenario
+    from nestkit.course.scenarios_form import scenario_form
     from nestkit.course.traffic import try_traffic
     from nestkit.course.troubleshooting import broken_hosts, symptom_form, symptoms
     from nestkit.pictures import Picture
