@@ -177,11 +177,11 @@ def benchmark(
     chart: Path | None,
     **options: Any,
 ) -> int:
-    """Measure what each layer costs.
+    """Measure what each layer costs, in a lab or, local://, this machine alone.
 
     The run is kept where the explore page finds it, also when it was cut short by Ctrl-C.
     """
-    from nestkit import charts, runners
+    from nestkit import charts
     from nestkit import lab as laboratory
 
     options["workloads"] = options["workloads"] or None
@@ -193,7 +193,8 @@ def benchmark(
                 # kept while the lab is up: a second Ctrl-C may interrupt its end
                 run, kept, failed = _measured(running.layers, running, progress, options)
         elif layers == "local://":
-            run, kept, failed = _measured([runners.LocalRunner()], None, progress, options)
+            with laboratory.here(progress) as runner:
+                run, kept, failed = _measured([runner], None, progress, options)
         else:
             raise click.UsageError("name lab:// or local://")
     say(run)

@@ -16,14 +16,16 @@ _NAMES = {
     "build_image": "image",
     "capability": "accelerator",
     "clean": "session",
+    "here": "local",
     "queue": "turns",
     "up": "session",
 }
-__all__ = ["Image", "Lab", "build_image", "capability", "clean", "queue", "up"]
+__all__ = ["Image", "Lab", "build_image", "capability", "clean", "here", "queue", "up"]
 
 if TYPE_CHECKING:
     from nestkit.lab.accelerator import capability
     from nestkit.lab.image import Image, build_image
+    from nestkit.lab.local import here
     from nestkit.lab.session import Lab, clean, up
     from nestkit.lab.turns import queue
 

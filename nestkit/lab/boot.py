@@ -64,19 +64,19 @@ class Boot:
     extra: dict[str, str] | None = None
 
 
-def host_layer(boot: Boot) -> LocalRunner:
-    """L0, with the file that is every guest's disk."""
-    scratch = boot.folder / "disk.raw"
+def host_layer(image: Image, folder: Path) -> tuple[LocalRunner, dict[str, str]]:
+    """L0, with the file that is every guest's disk; and the facts that all layers share."""
+    scratch = folder / "disk.raw"
     fill_scratch(scratch, SCRATCH_MIB << 20)
     direct = _takes_direct_io(scratch)
-    boot.extra = {
+    shared = {
         "disk_format": "raw",
         "disk_mib": str(SCRATCH_MIB),
         "disk_cache": "none" if direct else "writeback: this file system takes no direct I/O",
-        "image": boot.image.digest[:12],
-        "qemu": boot.image.versions.get("qemu-system-x86", ""),
+        "image": image.digest[:12],
+        "qemu": image.versions.get("qemu-system-x86", ""),
     }
-    return image_runner(boot.image, cpus=CPUS, extra={**boot.extra, "disk": str(scratch)})
+    return image_runner(image, cpus=CPUS, extra={**shared, "disk": str(scratch)}), shared
 
 
 def outermost(boot: Boot, host: LocalRunner, memory_mib: int, deadline_s: float) -> GuestRunner:

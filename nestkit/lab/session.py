@@ -142,7 +142,7 @@ class Lab:
             self.timings,
             npt,
         )
-        host = boot.host_layer(common)
+        host, common.extra = boot.host_layer(self.image, self._folder.path)
         self.layers.append(host)
         progress(f"booting L1 on {self.acceleration.upper()}: {self.reason}")
         started = time.monotonic()
