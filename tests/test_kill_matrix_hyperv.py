@@ -1,7 +1,8 @@
 """Kill -9 at every step on Hyper-V: afterwards resume and rollback each end right.
 
-As on ESXi: each run has a VM of its own on one practice host, and a forked process kills itself
-around a record of its journal. What it had sent goes on: Windows runs a script to its end.
+As on ESXi: each run has a VM of its own, and a forked process kills itself around a record of its
+journal. What it had sent goes on: Windows runs a script to its end. A process that was killed
+leaves its shell behind, and Windows allows a user 30 of them: so there are several hosts.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import signal
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -29,7 +31,8 @@ pytestmark = [
 ]
 
 STEPS = 5  # stop, extensions, spoofing, memory, start: a script each
-WORKERS = 6
+WORKERS = 4
+HOSTS = 6
 
 
 def points(act: str, done: str) -> list[Point]:
@@ -65,21 +68,27 @@ def inventory(folder: Path) -> Path:
 
 
 class Matrix:
-    def __init__(self, practice: Any, folder: Path) -> None:
-        self.practice, self.folder = practice, folder
+    def __init__(self, hosts: list[Any], folder: Path) -> None:
+        self.hosts, self.folder = hosts, folder
         self.helpers: SimpleQueue[Helper] = SimpleQueue()
         self.local = threading.local()
 
+    def connected(self, practice: Any) -> Any:
+        """This thread's connection."""
+        known = self.local.__dict__.setdefault("known", {})
+        if practice.url not in known:
+            known[practice.url] = nk.connect(practice.url, password=practice.password)
+        return known[practice.url]
+
     def one(self, number: int) -> None:
         killed, point, then = CASES[number]
-        if not hasattr(self.local, "host"):
-            self.local.host = nk.connect(self.practice.url, password=self.practice.password)
-        host, name = self.local.host, f"vm-{number}"
+        practice = self.hosts[number % HOSTS]
+        host, name = self.connected(practice), f"vm-{number}"
         folder = self.folder / name
         plan = configure.plan(host, name)
         assert len(plan.steps) == STEPS
         first = declared(host, plan)
-        order = {"url": self.practice.url, "password": self.practice.password, "point": point}
+        order = {"url": practice.url, "password": practice.password, "point": point}
         if killed == "apply":
             order |= {"verb": "apply", "plan": plan.to_json(), "folder": str(folder)}
         else:
@@ -103,14 +112,21 @@ class Matrix:
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory):
+def module_monkeypatch():
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory, module_monkeypatch):
+    # this practice host begins at once; real PowerShell takes a second or two
+    module_monkeypatch.setattr(configure.engine, "SETTLE_S", 1.5)
     folder = tmp_path_factory.mktemp("kill")
-    faults = {"slow_task": 0.4, "guest_after": 0.2}
-    with (
-        nk.practice.start("hyperv", inventory=str(inventory(folder)), faults=faults) as practice,
-        ThreadPoolExecutor(WORKERS) as pool,
-    ):
-        matrix = Matrix(practice, folder)
+    given = {"inventory": str(inventory(folder)), "faults": {"slow_task": 0.4, "guest_after": 0.2}}
+    with ExitStack() as stack:
+        hosts = [stack.enter_context(nk.practice.start("hyperv", **given)) for _ in range(HOSTS)]
+        pool = stack.enter_context(ThreadPoolExecutor(WORKERS))
+        matrix = Matrix(hosts, folder)
         helpers = [Helper() for _ in range(WORKERS)]
         for each in helpers:
             matrix.helpers.put(each)

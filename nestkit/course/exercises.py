@@ -88,6 +88,7 @@ def _made_now(plan: Plan, host: Host) -> Plan:
 
 
 @exercise("02.repaired")
+@exercise("09.repaired")
 def _repaired(host: Host, *, plan: Plan) -> Verdict:
     blocking = preflight(host, vm=plan.vm.id).at("fail")
     if not blocking:
@@ -149,3 +150,42 @@ def _rolled_back(
         f"the first plan had {len(plan.steps)} steps, a plan made now has {len(now.steps)}",
         "run the rollback again: it goes on where it was cut off",
     )
+
+
+@exercise("04.plain")
+def _plain(host: Host, *, vm: str) -> Verdict:
+    facts = host.read(vm).vms[0]
+    if facts.power != "on":
+        return not_right(f"{vm} is {facts.power}, and should run.", f"Start-VM {vm}")
+    blocking = preflight(host, vm=vm).at("fail")
+    if not blocking:
+        return passed(f"{vm} runs with static memory, and nothing blocks it any more.")
+    if facts.dynamic_memory is True:
+        return not_done(
+            f"{vm} still has Dynamic Memory.",
+            "the cmdlet is Set-VMMemory; it takes -VMName and -DynamicMemoryEnabled",
+            "Hyper-V changes this only while the VM is off: look at what run_ps printed",
+        )
+    return not_right(
+        f"{vm} has static memory, and is blocked by something else.",
+        *(f"{finding.title}: {finding.remedy}" for finding in blocking[:3]),
+    )
+
+
+exercise("04.applied")(_applied)
+
+
+@exercise("04.rolled-back")
+def _all_but_the_role(
+    host: Host, *, plan: Plan, done: Outcome | None, undone: RollbackResult | None = None
+) -> Verdict:
+    if done is None:
+        return _rolled_back(host, plan=plan, done=None)
+    can_go_back = tuple(step for step in plan.steps if step.reversible)
+    left = [item.step for item in undone.not_undone] if undone else []
+    if all(not step.reversible for step in left) and (
+        tuple(s for s in _made_now(plan, host).steps if s.reversible) == can_go_back
+    ):
+        stays = " What was installed inside the guest stays." if left else ""
+        return passed(f"{plan.vm.name} has its settings of before.{stays}")
+    return _rolled_back(host, plan=plan, done=done, undone=undone)
