@@ -2,7 +2,9 @@
 
 ``esx://root@esxi01.lab``, ``vpx://user@vcenter``, ``hyperv://Administrator@hv01.lab``,
 ``local://``, and ``practice://esx`` for a practice host. Options: ``?pin=sha256:…`` trusts
-exactly that certificate, ``?insecure=1`` skips verification (and warns).
+exactly that certificate, ``?insecure=1`` skips verification (and warns). Hyper-V only:
+``?http=1`` (WinRM over HTTP, sealed by NTLM), ``?auth=ntlm|kerberos|basic``, ``?unencrypted=1``
+(Basic over HTTP), ``?deadline=600`` (seconds to read the host in).
 """
 
 from __future__ import annotations

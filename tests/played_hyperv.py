@@ -24,6 +24,7 @@ class PlayedSession:
     """Stands where a WinRm session stands."""
 
     address = parse("hyperv://Administrator@played")
+    read_s = 60.0
 
     def __init__(self, profile: str = "default", vms: int = 0, **faults: Any) -> None:
         inventory = load(default_path(), profile=profile, vms=vms)

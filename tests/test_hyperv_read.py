@@ -396,7 +396,7 @@ NAMES = st.text(
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(NAMES, NAMES)
 def test_any_name_comes_back_as_it_is_and_finds_its_vm(name: str, other: str) -> None:

@@ -218,6 +218,8 @@ def test_a_certificate_that_changes_between_two_connections_is_noticed(
         ("hyperv://a@b:5985?auth=basic", "Basic over plain HTTP"),
         ("hyperv://a@b?auth=digest", "'digest'"),
         ("hyperv://a@b?vms=3", "'vms'"),
+        ("hyperv://a@b?deadline=0", "deadline cannot be '0'"),
+        ("hyperv://a@b?deadline=soon", "'soon'"),
         ("hyperv://a@b?http=maybe", "'maybe'"),
         ("hyperv://a@b?http=1&pin=sha256:00", "plain HTTP"),
         ("hyperv://a@b:5985?insecure=1", "plain HTTP"),
@@ -243,6 +245,14 @@ def test_an_address_that_asks_for_too_little_safety_is_refused(url: str, words: 
 )
 def test_an_address_says_over_what_to_speak(url: str, endpoint: str) -> None:
     assert read_address(parse(url)).endpoint == endpoint
+
+
+def test_the_deadline_for_reading_stands_in_the_address(host: PracticeHost) -> None:
+    host.set_faults(script_hangs=2)
+    with open_session(host, host.url + "&deadline=1") as session:
+        assert session.read_s == 1
+        with pytest.raises(DeadlineExceeded, match="within 1 s"):
+            session.run("echo", deadline_s=session.read_s)
 
 
 def test_basic_where_the_host_does_not_offer_it_is_told(host: PracticeHost) -> None:

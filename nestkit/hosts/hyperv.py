@@ -21,8 +21,7 @@ from nestkit.plans import Json, Step, Target
 from nestkit.transport.winrm import WinRm
 from nestkit.transport.winrm_answers import Said, refusal
 
-READ_S: Final = 300.0
-_LOGIN_S: Final = 60.0
+_LOGIN_S: Final = 45.0
 _GUEST_USER: Final = "Administrator"
 
 
@@ -122,7 +121,7 @@ class HyperVHost:
         entry = guest and {"user": guest.user, "password": guest.password}
         wanted = None if vm is None else _as_id(vm)
         document = self._session.run(
-            "read", {"vm": wanted, "guest": entry}, deadline_s=READ_S, repeatable=True
+            "read", {"vm": wanted, "guest": entry}, deadline_s=self._session.read_s, repeatable=True
         )
         try:
             if not document["unique"]:

@@ -83,6 +83,11 @@ class WinRm:
         """Where this session goes."""
         return self._access.address
 
+    @property
+    def read_s(self) -> float:
+        """Seconds that reading the whole host may take, as the address says."""
+        return self._access.deadline_s
+
     def __repr__(self) -> str:
         return f"<WinRm {self.address}>"
 

@@ -1,7 +1,8 @@
 """How a Hyper-V address is spoken to: HTTPS or HTTP, which authentication, whom to trust.
 
 HTTPS is verified. Over HTTP (``?http=1``, or port 5985) bodies are sealed by NTLM or Kerberos;
-Basic would send the password readable, and has to be allowed by ``?unencrypted=1``.
+Basic would send the password readable, and has to be allowed by ``?unencrypted=1``. Kerberos
+(``?auth=kerberos``) is handed to pywinrm and was never tried: there was no domain to try it in.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from nestkit.transport.tls import (
 from nestkit.transport.winrm_errors import ENABLE, no_wsman
 
 HTTP_PORT: Final = 5985
-OPTIONS: Final = frozenset({"pin", "insecure", "http", "auth", "unencrypted"})
+OPTIONS: Final = frozenset({"pin", "insecure", "http", "auth", "unencrypted", "deadline"})
+READ_S: Final = 180  # a host with hundreds of VMs takes a minute; ?deadline=… allows more
 PATH: Final = "/wsman"
 _METHODS: Final = {"ntlm": "NTLM", "kerberos": "Kerberos", "basic": "Basic"}
 _OFFERS: Final = {"ntlm": ("negotiate", "ntlm"), "kerberos": ("negotiate", "kerberos")}
@@ -38,6 +40,7 @@ class Access:
     address: Address  # with the port that is meant
     is_tls: bool
     method: str  # "ntlm", "kerberos" or "basic"
+    deadline_s: float = READ_S  # for reading the whole host
 
     @property
     def place(self) -> str:
@@ -64,7 +67,8 @@ def read_address(address: Address) -> Access:
     if unknown:
         raise AddressError(
             f"hyperv:// has no option {unknown[0]!r}",
-            remedy="use some of ?pin=sha256:…, ?insecure=1, ?http=1, ?auth=ntlm|kerberos|basic",
+            remedy="use some of ?pin=sha256:…, ?insecure=1, ?http=1, ?auth=ntlm|kerberos|basic, "
+            "?deadline=SECONDS",
         )
     plain = switch("http", options["http"]) if "http" in options else address.port == HTTP_PORT
     method = options.get("auth", "ntlm").lower()
@@ -86,7 +90,15 @@ def read_address(address: Address) -> Access:
         )
     if plain and address.port == DEFAULT_PORTS["hyperv"]:
         address = replace(address, port=HTTP_PORT)
-    return Access(address, not plain, method)
+    return Access(address, not plain, method, _seconds(options.get("deadline", str(READ_S))))
+
+
+def _seconds(text: str) -> float:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 86_400):
+        raise AddressError(
+            f"the option deadline cannot be {text!r}", remedy="give whole seconds, 1 to 86400"
+        )
+    return float(text)
 
 
 def verify(access: Access) -> Trust | None:
