@@ -36,9 +36,15 @@ def signed_in(page: Any) -> Any:
     """The page, unless it shows that the session has ended: reading is allowed to anybody."""
     for item in page.objects if page is not None else ():
         for entry in item.missingSet or ():
-            if short_name(type(entry.fault.fault).__name__) == "NotAuthenticated":
-                raise entry.fault.fault
+            fault = _fault_of(entry)
+            if short_name(type(fault).__name__) == "NotAuthenticated":
+                raise fault
     return page
+
+
+def _fault_of(entry: Any) -> Any:
+    """The fault itself: servers wrap it, with its text in a language, or do not."""
+    return getattr(entry.fault, "fault", None) or entry.fault
 
 
 def row_of(item: Any) -> Row:
@@ -46,7 +52,7 @@ def row_of(item: Any) -> Row:
     values = {prop.name: prop.val for prop in item.propSet}
     missing = {}
     for entry in item.missingSet or []:
-        fault = entry.fault.fault
+        fault = _fault_of(entry)
         name = short_name(type(fault).__name__)
         reason = "the user may not read it" if name == "NoPermission" else f"the host says {name}"
         missing[entry.path] = Unknown(reason)
