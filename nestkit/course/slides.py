@@ -125,8 +125,9 @@ def blocks(markdown: str) -> list[str]:
 def _add_text(deck: list[Slide], markdown: str) -> None:
     for block in blocks(markdown):
         first = block.lstrip()
-        if match := re.match(r"#{1,2} (.*)", first):
-            deck.append(Slide(_html(match.group(1)).strip()[len("<p>") : -len("</p>")]))
+        if match := re.match(r"#{1,2} .*", first):
+            heading = _html(match.group())
+            deck.append(Slide(re.sub(r"</?h\d>", "", heading).strip()))
             block = "\n".join(block.splitlines()[1:])
             if not block.strip():
                 continue
