@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import Final
 
-_CELL: Final = "text-align:left;vertical-align:top;padding:3px 12px 3px 0"
+_CELL: Final = "text-align:left;vertical-align:top;padding:3px 12px 3px 0;overflow-wrap:break-word"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A cell that leads to a page of the web: ``address`` begins with https."""
+
+    label: str
+    address: str
+
+    def __str__(self) -> str:
+        return self.label
 
 
 def text(value: object) -> str:
@@ -19,11 +31,18 @@ def lines(value: object) -> str:
     return text(value).replace("\n", "<br>")
 
 
+def _cell(value: object) -> str:
+    if isinstance(value, Link) and value.address.startswith("https://"):
+        address = text(value.address)
+        return f'<a href="{address}" target="_blank" rel="noopener">{text(value.label)}</a>'
+    return lines(value)
+
+
 def table(caption: str, head: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
     """A table with a caption and column headings, its text set to the left."""
     heads = "".join(f'<th scope="col" style="{_CELL}">{text(cell)}</th>' for cell in head)
     body = "".join(
-        "<tr>" + "".join(f'<td style="{_CELL}">{lines(cell)}</td>' for cell in row) + "</tr>"
+        "<tr>" + "".join(f'<td style="{_CELL}">{_cell(cell)}</td>' for cell in row) + "</tr>"
         for row in rows
     )
     return (

@@ -101,14 +101,21 @@ def test_causes_that_are_not_there_fail_with_a_hint() -> None:
     assert nk.course.check("09.causes", ...).status == "not done yet"
 
 
-def test_a_repaired_host_passes_and_a_broken_one_says_what_is_left() -> None:
+def test_a_repaired_host_passes_and_an_untouched_one_is_not_done_yet() -> None:
     vm = next(case for case in practised() if case.id == "esx-old-key").vm
-    before = nk.course.check("09.repaired", "practice://esx", vm)
-    assert before.status == "not right"
-    assert before.hints
     with closing(nk.connect("practice://esx")) as host:
-        nk.configure.apply(nk.configure.plan(host, vm), host)
-    assert nk.course.check("09.repaired", "practice://esx", vm).ok
+        plan = nk.configure.plan(host, vm)
+        before = nk.course.check("09.repaired", host, plan=plan)
+        assert before.status == "not done yet"
+        assert before.hints
+        nk.configure.apply(plan, host)
+        assert nk.course.check("09.repaired", host, plan=plan).ok
+
+
+def test_sources_are_links_with_a_short_label() -> None:
+    shown = symptoms("greyed out")._repr_html_()
+    assert 'href="https://github.com/DemitasseNZ/vSphereAutoLab/issues/31"' in shown
+    assert ">vSphereAutoLab #31</a>" in shown
 
 
 def test_found_cases_show_as_table_text_and_frame() -> None:

@@ -47,15 +47,3 @@ def _causes(answer: Mapping[int, str]) -> Verdict:
             f"{len(answer)} right; still to find: host {left}.", "go on: all are alike"
         )
     return passed(f"All {len(asked)} causes found by asking for the fact.")
-
-
-@exercise("09.repaired")
-def _repaired(address: str, vm: str) -> Verdict:
-    with closing(connect(address)) as host:
-        blocking = preflight(host, vm=vm).at("fail")
-    if not blocking:
-        return passed(f"Nothing blocks {vm} any more; the host itself says so.")
-    return not_right(
-        f"{vm} is still blocked by {len(blocking)}.",
-        *(f"{finding.title}: {finding.remedy}" for finding in blocking[:3]),
-    )

@@ -11,6 +11,7 @@ from nestkit.course import markup
 from nestkit.course.fields import Field
 from nestkit.course.forms import Form, form_for
 from nestkit.errors import CourseError
+from nestkit.htmltable import Link, table
 from nestkit.resources import data_path
 from nestkit.tomlfile import read_rows
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Where = Literal["any", "esx", "hyperv", "local"]
+_THREAD: Final = re.compile(
+    r"https://github\.com/[^/]+/(?P<repository>[^/]+)/(?:issues|pull)/(?P<number>\d+)"
+)
 _WORD: Final = re.compile(r"\w{3,}")
 _SHORT: Final = frozenset({"and", "are", "but", "can", "for", "has", "not", "that", "the", "with"})
 _PRACTISED: Final = (
@@ -102,11 +106,14 @@ class Found:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        rows = [(c.symptom, f"{c.fact}\n({c.rule})", c.cause, c.fix, c.source) for c in self.cases]
+        rows = [
+            (c.symptom, f"{c.fact}\n({c.rule})", c.cause, c.fix, Link(_short(c.source), c.source))
+            for c in self.cases
+        ]
         if not rows:
             return markup.status(str(self))
         heads = ("What you see", "The fact that decides", "Why", "What to do", "Met at")
-        return markup.table(f"{len(rows)} of {len(cases())} cases", heads, rows)
+        return table(f"{len(rows)} of {len(cases())} cases", heads, rows)
 
 
 def symptoms(words: str = "", platform: Where = "any") -> Found:
@@ -127,6 +134,12 @@ def symptoms(words: str = "", platform: Where = "any") -> Found:
     most = max((count for count, _ in hits), default=0)
     best = sorted((hit for hit in hits if hit[0] and hit[0] * 2 >= most), key=lambda hit: -hit[0])
     return Found(tuple(case for _, case in best))
+
+
+def _short(address: str) -> str:
+    """A web address as people say it: "vmware/vic 4759", or the site's name."""
+    match = _THREAD.match(address)
+    return f"{match['repository']} #{match['number']}" if match else address.split("/")[2]
 
 
 def _words(text: str) -> frozenset[str]:

@@ -141,7 +141,7 @@ form.confirm.value = True
 form.run()
 
 # %%
-nk.course.check("09.repaired", "practice://esx", "nested-esxi-15")
+nk.course.check("09.repaired", host, plan=plan)
 
 # %% [markdown]
 # To put the practice host back as it was: `nestkit practice reset` in a terminal, or
