@@ -56,6 +56,16 @@ def check_paging(depth: int, npt: object) -> bool:
     return npt
 
 
+def check_seconds(name: str, value: object) -> None:
+    """Raise LabError unless it is None or a number of seconds from 0 on."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if value is not None and not (number and 0 <= value < float("inf")):  # type: ignore[operator]
+        raise LabError(
+            f"{name} is a number of seconds from 0 on, not {value!r}",
+            remedy=f"give for example {name}=60, or leave it out",
+        )
+
+
 def memory_plan(depth: int, memory_mib: int | None) -> list[int]:
     """MiB for each guest, outermost first.
 
@@ -84,10 +94,13 @@ def require_memory(plan: list[int]) -> None:
     free = available_mib()
     if free is not None and free < plan[0]:
         fits = [d for d in MEMORY_MIB if d < len(plan) and MEMORY_MIB[d] <= free]
-        shallower = [f", or use depth={d}, which takes {MEMORY_MIB[d]} MiB" for d in fits[-1:]]
+        ways = ["close other programs"]
+        if plan[0] > MEMORY_MIB[len(plan)] <= free:
+            ways = [f"give less: {MEMORY_MIB[len(plan)]} MiB are enough"]
+        ways += [f"use depth={d}, which takes {MEMORY_MIB[d]} MiB" for d in fits[-1:]]
         raise LabError(
             f"a lab of depth {len(plan)} takes {plan[0]} MiB, and {free} MiB are free here",
-            remedy=f"close other programs{''.join(shallower)}",
+            remedy=", or ".join(ways),
         )
 
 

@@ -13,7 +13,13 @@ from typing import Final, Literal
 from nestkit.errors import LabError
 from nestkit.lab import accelerator, boot
 from nestkit.lab.image import Image, build_image, clean_images
-from nestkit.lab.limits import check_depth, check_paging, memory_plan, require_memory
+from nestkit.lab.limits import (
+    check_depth,
+    check_paging,
+    check_seconds,
+    memory_plan,
+    require_memory,
+)
 from nestkit.lab.machine import Console
 from nestkit.lab.progress import Cancel, Progress, Timings, check, quiet
 from nestkit.lab.rundir import RunFolder, sweep_all
@@ -198,6 +204,8 @@ def up(
     depth = check_depth(depth)
     npt = check_paging(depth, npt)
     memory = memory_plan(depth, memory_mib)
+    check_seconds("wait", wait)
+    check_seconds("boot_deadline_s", boot_deadline_s)
     timings = Timings()
     with timings.phase("image"):
         image = build_image(tell, cancel=cancel)
