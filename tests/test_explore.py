@@ -10,10 +10,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from fake_layers import FakeLayer, World, emulated_lab
+from traitlets import TraitError
 
 from nestkit import benchmark, charts
 from nestkit.benchmark import Run, compare_machines
 from nestkit.course import editions, explore
+from nestkit.course.choices import Choices
 from nestkit.course.runs import find_runs, keep_run, part_of, safe_name
 from nestkit.errors import CourseError
 
@@ -360,3 +362,36 @@ def test_the_page_is_generated_beside_the_lessons() -> None:
     assert path.read_text(encoding="utf-8") == editions.text_of(notebook)
     for link in re.findall(r"\]\(([^)#]+\.ipynb)\)", path.read_text(encoding="utf-8")):
         assert (path.parent / link).is_file(), link
+
+
+# -- boxes instead of lists -----------------------------------------------------------------------
+
+
+def test_boxes_and_value_are_one_and_the_same() -> None:
+    choices = Choices("Fruit", ["apple", "pear", "plum"])
+    seen: list[tuple[str, ...]] = []
+    choices.observe(lambda change: seen.append(change["new"]), names="value")
+    label, row = choices.children
+    assert "Fruit" in label.value
+    assert [box.description for box in row.children] == ["apple", "pear", "plum"]
+    assert choices.value == ("apple", "pear", "plum")
+    row.children[1].value = False
+    assert choices.value == ("apple", "plum")
+    choices.value = ("plum", "pear")  # kept in the order of the options
+    assert choices.value == ("pear", "plum")
+    assert [box.value for box in row.children] == [False, True, True]
+    assert seen == [("apple", "plum"), ("pear", "plum")]
+    with pytest.raises(TraitError, match="no such choice: fig"):
+        choices.value = ("fig",)
+    assert choices.value == ("pear", "plum")
+
+
+def test_new_options_begin_with_none_ticked() -> None:
+    choices = Choices("Fruit", ["apple"])
+    choices.options = ("kiwi", "lime")
+    assert choices.value == ()
+    _, row = choices.children
+    row.children[0].value = True
+    assert choices.value == ("kiwi",)
+    choices.options = ()
+    assert choices.value == ()

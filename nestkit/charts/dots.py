@@ -69,7 +69,7 @@ def _height(panel: Panel) -> float:
     """In inches, by rows; a panel that only says what the baseline is takes less room."""
     rows = len({e.workload for e in panel.effects})
     layers = len({e.layer for e in panel.effects if e.interval})
-    return 0.8 + rows * (0.4 if panel.only_baseline else max(0.62, 0.26 * layers))
+    return 0.8 + rows * (0.4 if panel.only_baseline else max(0.62, 0.3 * layers))
 
 
 def _limits(panels: Sequence[Panel]) -> tuple[float, float]:

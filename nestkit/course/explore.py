@@ -18,6 +18,7 @@ import ipywidgets as w
 from nestkit import charts
 from nestkit.benchmark import Published, Run, compare_machines, published_figures
 from nestkit.course import markup
+from nestkit.course.choices import Choices
 from nestkit.course.explore_charts import CHARTS, PUBLISHED, by_source, published_frame
 from nestkit.course.outcome import problem_html
 from nestkit.course.runs import as_data, find_runs, part_of, safe_name
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 DEFAULT: Final = "each run's own"
 _NARROW: Final = {"width": "22em"}
-_WIDE: Final = {"width": "46em"}
 
 
 class Explorer:
@@ -52,24 +52,21 @@ class Explorer:
         self._sources = by_source(published_figures())
         self._filling = False
         self.figure: Figure | None = None
-        self.runs = w.SelectMultiple(description="Runs", rows=5, layout=_WIDE)
-        self.layers = w.SelectMultiple(description="Layers", rows=5, layout=_NARROW)
-        self.workloads = w.SelectMultiple(description="Workloads", rows=5, layout=_NARROW)
+        self.runs = Choices("Runs", wide=True)
+        self.layers = Choices("Layers")
+        self.workloads = Choices("Workloads")
         self.baseline = w.Dropdown(description="Baseline", layout=_NARROW)
         self.chart = w.Dropdown(description="Chart", options=list(CHARTS), layout=_NARROW)
-        self.published = w.SelectMultiple(
-            description="Published", options=list(self._sources), value=tuple(self._sources),
-            rows=4, layout=_WIDE,
-        )  # fmt: skip
+        self.published = Choices("Published sources", list(self._sources), wide=True)
         self.reload_button = w.Button(description="Look for runs again")
         self.png_button = w.Button(description="Save PNG")
         self.csv_button = w.Button(description="Save CSV")
         self._message, self._picture, self._table = w.HTML(), w.HTML(), w.HTML()
         self.widget = w.VBox(
             [
-                w.HTML("<strong>Explore runs</strong> (Ctrl or Shift chooses several)"),
                 self.runs,
-                w.HBox([self.layers, self.workloads]),
+                self.layers,
+                self.workloads,
                 w.HBox([self.baseline, self.chart]),
                 self.published,
                 w.HBox([self.reload_button, self.png_button, self.csv_button]),
@@ -202,7 +199,7 @@ class Explorer:
     def _fill(self, before: Sequence[str] = ()) -> None:
         self._filling = True
         labels = list(self._found.runs)
-        self.runs.options = labels
+        self.runs.options = tuple(labels)
         self.runs.value = tuple(label for label in before if label in labels) or tuple(labels[:1])
         self._fill_parts()
         self._filling = False
@@ -224,8 +221,7 @@ class Explorer:
         workloads = list(dict.fromkeys(name for run in runs for name in run.workloads))
         for control, options in ((self.layers, names), (self.workloads, workloads)):
             if list(control.options) != options:
-                control.options = options
-                control.value = tuple(options)
+                control.options = control.value = tuple(options)
         shared = [n for n in names if all(n in {f.layer for f in run.layers} for run in runs)]
         if list(self.baseline.options) != [DEFAULT, *shared]:
             before = self.baseline.value

@@ -11,6 +11,8 @@ from nestkit.htmltable import lines, table, text
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+__all__ = ["MARKS", "Table", "block", "cell", "code", "lines", "notice", "status", "table", "text"]
+
 # state → mark, word, colour of the left border; colour is never the only sign
 MARKS: Final = {
     "pass": ("✓", "#1a7f37"),
