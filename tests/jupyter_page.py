@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, Playwright
+from playwright.sync_api import Browser, Locator, Page, Playwright
 
 from nestkit.course import outcome
 from nestkit.resources import notebooks_path
@@ -35,12 +35,14 @@ QUIET = [
 # A form is an output with a button that runs it and a line that says how far it is.
 FORM = ".jp-OutputArea-output:has(button.mod-primary):has(p[role=status])"
 ENDINGS = tuple(outcome._ENDINGS.values())
-# Which form has the focus, and whether on its Run button, on a box to tick, or elsewhere.
+# Which form has the focus, and on which kind of control it is.
 FOCUS = """(form) => {
     const on = document.activeElement;
     const forms = [...document.querySelectorAll(form)];
     const at = forms.findIndex(each => each.contains(on));
     const kind = on.classList.contains('mod-primary') ? 'run'
+        : on.tagName === 'BUTTON' && on.innerText.trim() === 'Cancel' ? 'cancel'
+        : on.type === 'text' ? 'text'
         : on.type === 'checkbox' && on.closest('.widget-checkbox') ? 'checkbox' : 'other';
     return [at, kind];
 }"""
@@ -105,6 +107,7 @@ class Lesson:
 
     def __init__(self, page: Page, address: str, name: str) -> None:
         self.page = page
+        self.name = Path(name).stem
         page.goto(address.format(page=name))
         self.notebook = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook")
         self.notebook.wait_for(timeout=60_000)
@@ -153,29 +156,46 @@ class Lesson:
         """How many forms are on the page."""
         return self.notebook.locator(FORM).count()
 
-    def use_form(self, number: int, timeout_s: float = 120) -> str:
-        """Run a form by Tab, Space and Enter alone; gives the words it ends with."""
-        keyboard = self.page.keyboard
-        for _ in range(400):
-            keyboard.press("Tab")
+    def tab_to(self, number: int, kind: str) -> None:
+        """Press Tab until the focus is on such a control of that form; tick boxes on the way."""
+        for _ in range(600):
+            self.page.keyboard.press("Tab")
             form, control = self.page.evaluate(FOCUS, FORM)
-            if form != number:
-                continue
-            if control == "checkbox" and not self._ticked():
-                keyboard.press("Space")
-            if control == "run":
-                keyboard.press("Enter")
-                break
-        else:
-            raise AssertionError(f"Tab does not reach the Run button of form {number}")
-        line = self.notebook.locator(FORM).nth(number).locator("p[role=status]").first
+            if form == number and control == "checkbox" and not self._ticked():
+                self.page.keyboard.press("Space")
+            if form == number and control == kind:
+                return
+        raise AssertionError(f"Tab does not reach the {kind} of form {number}")
+
+    def use_form(self, number: int, timeout_s: float = 300) -> str:
+        """Run a form by Tab, Space and Enter alone; gives the words it ends with."""
+        self.tab_to(number, "run")
+        self.page.keyboard.press("Enter")
+        return self.ending(number, timeout_s)
+
+    def status(self, number: int) -> str:
+        """What a form's line of progress says."""
+        return self._form(number).locator("p[role=status]").first.inner_text()
+
+    def ending(self, number: int, timeout_s: float = 300) -> str:
+        """Wait until a form has ended; gives the words it ends with."""
         deadline = time.monotonic() + timeout_s
-        while time.monotonic() < deadline:
-            words = line.inner_text()
-            if words in ENDINGS:
-                return words
-            time.sleep(0.1)
-        raise AssertionError(f"form {number} still says {words!r}")
+        while (words := self.status(number)) not in ENDINGS:
+            assert time.monotonic() < deadline, f"form {number} still says {words!r}"
+            time.sleep(0.05)
+        return words
+
+    def text_of(self, number: int) -> str:
+        """All that a form shows."""
+        return self._form(number).inner_text()
+
+    def picture(self, number: int, path: Path) -> None:
+        """A picture of the page with that form in sight."""
+        self._form(number).scroll_into_view_if_needed()
+        self.page.screenshot(path=path)
+
+    def _form(self, number: int) -> Locator:
+        return self.notebook.locator(FORM).nth(number)
 
     def _ticked(self) -> bool:
         ticked: bool = self.page.evaluate("() => document.activeElement.checked")
