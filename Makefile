@@ -7,7 +7,7 @@ NOTEBOOKS = notebooks/*.ipynb notebooks/solutions/*.ipynb
 NBVAL = -p tests.nbval_state --nbval-lax --nbval-current-env --nbval-cell-timeout=60 --nbval-sanitize-with tests/nbval.cfg
 
 
-.PHONY: help course test peers check soak perf notebooks solutions offline lint lock clean
+.PHONY: help course class test peers check soak perf notebooks solutions offline lint lock clean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -85,6 +85,9 @@ notebooks: $(VENV)/dev.stamp  ## generate the learner's notebooks from notebooks
 
 solutions: $(VENV)/dev.stamp  ## generate and run the solutions
 	$(BIN)/python -m nestkit.course.editions --write solution
+
+class: $(VENV)/dev.stamp  ## write the instructor's edition and slides into instructor/
+	@$(BIN)/nestkit class prepare instructor
 
 offline: $(VENV)/course.stamp  ## fetch now what a class without network needs later
 	$(BIN)/nestkit lab build

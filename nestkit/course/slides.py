@@ -31,7 +31,7 @@ class Slide:
     shown: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     weight: int = 0
-    lead: str = ""  # the first sentence of its running text
+    lead: str = ""  # the first paragraph of its running text
 
 
 def slides(source: Path) -> tuple[Lesson, list[Slide]]:
@@ -139,12 +139,8 @@ def _add_text(deck: list[Slide], markdown: str) -> None:
         if re.match(r"([-*|]|\d+\.|```) ?", first) or first.startswith(("**", "### ")):
             _show(deck, _html(block), len(re.findall(r"^\s*([-*|]|\d+\.|\S)", block, re.M)))
         else:
-            deck[-1].lead = deck[-1].lead or _first_sentence(block)
+            deck[-1].lead = deck[-1].lead or block
             deck[-1].notes.append(_html(block))
-
-
-def _first_sentence(text: str) -> str:
-    return re.split(r"(?<=[.?!])\s", " ".join(text.split()), maxsplit=1)[0]
 
 
 def _add_code(

@@ -76,7 +76,7 @@ form
 # %% [markdown]
 # The same as a call, with the usual goal:
 
-# %%
+# %% tags=["slide"]
 plan = nk.configure.plan(host, vm=VM, goal=nk.NestedGoal())
 plan
 
@@ -194,7 +194,7 @@ nk.course.network_diagram("none")
 # once as L1 itself, and once from `vmk1`, which has a MAC address of its own, as every L2 VM has.
 # This VM is ready but for its network:
 
-# %%
+# %% tags=["slide"]
 NET = nk.course.vm_for(host, "esx.nic.promiscuous")  # on a real host: one with a vmk1
 nk.course.try_traffic(host, NET)
 
@@ -221,7 +221,7 @@ nk.course.network_diagram("promiscuous")
 #
 # Here is a plan for it. See which port group it touches, and that the VM stays on.
 
-# %%
+# %% tags=["slide"]
 network_plan = nk.configure.plan(host, vm=NET)
 network_plan
 
