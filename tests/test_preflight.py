@@ -53,7 +53,7 @@ HV_NIC = VmNicFacts(label="Network Adapter", key="a1", mac_spoofing=True, inner_
 HV_VM = VmFacts(
     identity="6f0d", name="hv-l1", ref="6f0d", power="off", cpu_count=4, memory_gib=8.0,
     nested_hv=True, configuration_version="10.0", dynamic_memory=False, snapshot_count=0,
-    has_saved_state=False, guest_os="Windows Server 2022 Datacenter",
+    has_saved_state=False, guest_os="Windows Server 2022 Datacenter (10.0.20348)",
     disks=(DiskFacts(label="disk"),), nics=(HV_NIC,),
 )  # fmt: skip
 HV = HostFacts(
@@ -61,8 +61,8 @@ HV = HostFacts(
     cpu=CpuFacts(vendor="amd", is_64bit=True, hw_virtualization=True, slat=True, nx=True),
     memory_gib=63.8, free_memory_gib=40.0, disks=(DiskFacts(label="0", is_ssd=True),),
     nics=(HostNicFacts(label="Ethernet", link_mbps=1000),), firmware_virtualization=True,
-    vm_monitor_mode=True, offer_nested_virt=True, hypervisor_present=True, is_vm=False,
-    azure_security_type="", vms=(HV_VM,),
+    vm_monitor_mode=True, hyperv_role=True, offer_nested_virt=True, hypervisor_present=True,
+    is_vm=False, azure_security_type="", vms=(HV_VM,),
 )  # fmt: skip
 
 LOCAL = HostFacts(
@@ -188,6 +188,10 @@ BROKEN: dict[str, tuple[Callable[[], HostFacts], str, str]] = {
         lambda: host(HV, disks=disks(is_ssd=False)), "note", "rotating disks only"),
     "hyperv.host.nic": (lambda: host(HV, nics=()), "fail", "0 NIC"),
     "hyperv.host.build": (lambda: host(HV, build=17763), "fail", "17763 on AMD"),
+    "hyperv.host.role": (lambda: host(HV, hyperv_role=False), "fail", "not installed"),
+    "hyperv.vm.guest-os": (
+        lambda: vm(HV, power="on", guest_os="Windows Server 2012 R2 (6.3.9600)"), "fail",
+        "Windows Server 2012 R2 (6.3.9600)"),
     "hyperv.host.offer-nested-virt": (
         lambda: host(HV, offer_nested_virt=False), "fail", "switched off (offernestedvirt)"),
     "hyperv.host.azure-security-type": (
@@ -238,6 +242,7 @@ def test_a_ready_host_passes_every_rule(platform: str) -> None:
     skipped = {
         "esx.vm.template": "hidden unless named",
         "esx.vm.tools": "the VM is off",
+        "hyperv.vm.guest-os": "the VM is off",
         "hyperv.host.azure-security-type": "not an Azure VM",
     }
     judged = {finding.id for finding in report.findings}
@@ -354,6 +359,23 @@ def test_a_version_that_is_none_is_unknown() -> None:
     assert problems(judge(host(ESX, version="?"))) == {"esx.host.version": "unknown"}
     facts = vm(HV, configuration_version="")
     assert problems(judge(facts)) == {"hyperv.vm.configuration-version": "unknown"}
+
+
+@pytest.mark.parametrize(
+    ("guest", "level"),
+    [
+        ("Windows Server 2016 Datacenter (10.0.14393)", "pass"),
+        ("Windows 11 Pro (10.0.22621)", "pass"),
+        ("Windows Server 2012 R2 Datacenter (6.3.9600)", "fail"),
+        ("Ubuntu (5.15.0)", "fail"),
+        ("Windows Server 2016", "unknown"),
+        (NO, "unknown"),
+    ],
+)
+def test_a_guest_that_runs_must_be_windows_of_2016_or_newer(guest: Any, level: str) -> None:
+    report = judge(vm(HV, power="on", guest_os=guest))
+    (finding,) = (f for f in report.findings if f.id == "hyperv.vm.guest-os")
+    assert finding.level == level
 
 
 def test_nat_inside_the_guest_replaces_spoofing() -> None:
