@@ -120,6 +120,15 @@ def test_a_server_that_is_gone_is_an_error_and_never_a_zero() -> None:
         benchmark.run(layers, seed=1, rounds=1, workloads=["network"])
 
 
+def test_a_recording_of_it_plays_back_the_same(tmp_path: Path) -> None:
+    taken, recording = benchmark.record(linked(), rounds=2, seed=3, workloads=["network", "exit"])
+    played = benchmark.replay(recording.save(tmp_path / "r.gz"))
+    assert [(s.layer, s.value) for s in played.samples] == [
+        (s.layer, s.value) for s in taken.samples
+    ]
+    assert "path:link" not in taken.save(tmp_path / "run.json").read_text("utf-8")
+
+
 # real guests
 
 pytest_lab = [pytest.mark.lab, pytest.mark.timeout(600)]
