@@ -145,7 +145,7 @@ def _check_cpu(vm: Vm, spec: Any) -> None:
     per_socket = spec.numCoresPerSocket or vm.cores_per_socket
     if not 1 <= cpus <= MAX_VCPUS:
         raise bad_argument("configSpec.numCPUs")
-    if cpus % per_socket and spec.numCoresPerSocket is not None:
+    if per_socket < 1 or (cpus % per_socket and spec.numCoresPerSocket is not None):
         raise bad_argument("configSpec.numCoresPerSocket")
     if vm.power == "off" or cpus == vm.cpu_count:
         return
@@ -236,6 +236,7 @@ def _apply(vm: Vm, spec: Any) -> None:
     for theirs, ours in simple.items():
         if getattr(spec, theirs) is not None:
             setattr(vm, ours, getattr(spec, theirs))
+    vm.cores_per_socket = vm.cores_per_socket or 1  # 0 lets the host choose
     if spec.cpuAllocation and spec.cpuAllocation.reservation is not None:
         vm.cpu_reservation_mhz = int(spec.cpuAllocation.reservation)
     if spec.flags and spec.flags.vbsEnabled is not None:
