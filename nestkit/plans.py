@@ -171,6 +171,17 @@ class CreateGoal:
 Goal = NestedGoal | CreateGoal
 
 
+def new_disk_gib(description: dict[str, Json]) -> int:
+    """Size of the disk that a new Hyper-V VM is given, GiB; 0 where it gets one that exists.
+
+    Hyper-V does not tell the size with the VM, so it stands in the name of the file.
+    """
+    folder, disk = str(description["folder"]), str(description["disk"])
+    name = disk.removeprefix(f"{folder}\\disk-") if disk.startswith(folder) else ""
+    size = name.removesuffix("GiB.vhdx")
+    return int(size) if size != name and size.isdecimal() and len(size) < 6 else 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What will be changed on which host, and what must be true for it to be applied."""

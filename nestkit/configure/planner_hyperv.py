@@ -75,7 +75,7 @@ def draft(facts: HostFacts, vm: VmFacts, goal: NestedGoal, now: Values) -> Plan:
     must_stop = any(step.needs_off for step in changes)
     before = _stop(vm, goal, power) if must_stop else []
     starts = must_stop or power != "on"
-    after = [_start(target, "off" if must_stop else power)] if goal.start and starts else []
+    after = [start_step(target, "off" if must_stop else power)] if goal.start and starts else []
     inside = _inside(target, goal, now, runs=goal.start or not starts)
     steps = tuple(
         replace(step, id=f"{number}-{step.op if step.op != 'set_property' else step.property}")
@@ -128,7 +128,8 @@ def _stop(vm: VmFacts, goal: NestedGoal, power: str) -> list[Step]:
     return [_power(target, "power_off", why, power, "hard_power_off")]
 
 
-def _start(target: Target, before: str) -> Step:
+def start_step(target: Target, before: str) -> Step:
+    """Start the VM."""
     why = (
         "only the start shows whether this host can run it: on AMD the setting alone proves little"
     )

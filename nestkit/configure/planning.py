@@ -37,7 +37,10 @@ PLANNERS: Final = {
     "esx": "nestkit.configure.planner_esx",
     "hyperv": "nestkit.configure.planner_hyperv",
 }
-CREATORS: Final = {"esx": "nestkit.configure.planner_create_esx"}
+CREATORS: Final = {
+    "esx": "nestkit.configure.planner_create_esx",
+    "hyperv": "nestkit.configure.planner_create_hyperv",
+}
 
 
 def plan(host: Host, vm: str, *, goal: NestedGoal | None = None) -> Plan:

@@ -23,6 +23,7 @@ from nestkit.transport.winrm_answers import Said, refusal
 
 _LOGIN_S: Final = 45.0
 _GUEST_USER: Final = "Administrator"
+_ID: Final = re.compile(r"\{?([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})\}?")
 
 
 class HyperVHost:
@@ -117,6 +118,25 @@ class HyperVHost:
         HostRefused, PermissionRefused
             A VM is asked for, and the role is not installed, or the user may not see VMs.
         """
+        try:
+            return self._read(vm)
+        except NotFound:
+            from nestkit.hosts import hyperv_ops
+
+            # the Id of a plan that created the VM, which has one of its own
+            created = hyperv_ops.real_id(self._session, _as_id(vm)) if vm and _is_id(vm) else ""
+            if not created:
+                raise
+            return self._read(created)
+
+    def prospects(self) -> dict[str, Any]:
+        """What a new VM could be plugged into, where it could lie, and which names are taken."""
+        found: dict[str, Any] = self._session.run(
+            "vm_prospects", deadline_s=self._session.read_s, repeatable=True
+        )
+        return found | {name: listed(found[name]) for name in ("names", "switches")}
+
+    def _read(self, vm: str | None) -> HostFacts:
         guest = self._guest
         entry = guest and {"user": guest.user, "password": guest.password}
         wanted = None if vm is None else _as_id(vm)
@@ -155,8 +175,12 @@ class HyperVHost:
 
 def _as_id(wanted: str) -> str:
     """An Id without braces and in any case is the same Id; a name stays as it is."""
-    found = re.fullmatch(r"\{?([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})\}?", wanted)
+    found = _ID.fullmatch(wanted)
     return found[1].lower() if found else wanted
+
+
+def _is_id(wanted: str) -> bool:
+    return _ID.fullmatch(wanted) is not None
 
 
 def _refuse(wanted: str, count: int, rows: list[Mapping[str, Any]]) -> NoReturn:

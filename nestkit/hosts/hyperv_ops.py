@@ -18,7 +18,7 @@ from nestkit.errors import (
     NotFound,
     PlanError,
 )
-from nestkit.hosts import hyperv_guest
+from nestkit.hosts import hyperv_create, hyperv_guest
 from nestkit.hosts.hyperv_guest import Guest
 from nestkit.plans import GUEST_PROPERTIES, Json, Step, Target
 from nestkit.transport.winrm_answers import ScriptRefused
@@ -84,6 +84,8 @@ def current(client: Client, target: Target, property: str, guest: Guest | None) 
             return hyperv_guest.current(client, target, property, None)
         _wait_for_heartbeat(client, target, time.monotonic() + HEARTBEAT_S)
         return hyperv_guest.current(client, target, property, guest)
+    if property == "vm":
+        return hyperv_create.describe(client, now["id"], target.id)
     if property not in _VALUES:
         raise PlanError(
             f"VM {target.name!r} has no property {property!r} that this version knows",
@@ -108,6 +110,7 @@ _VALUES: Final[dict[str, Callable[[dict[str, Any]], Json]]] = {
     "nested_hv": lambda now: bool(now["exposes"]),
     "cpu": lambda now: {"count": int(now["cpus"])},
     "memory": _memory,
+    "mac_spoofing": lambda now: all(nic["spoofing"] for nic in now["nics"]),
     "configuration_version": lambda now: str(now["version"]),
     "newest_version": lambda now: str(now["newest_version"]),
     "assigned_mib": lambda now: now["assigned"] // _MIB,
@@ -136,12 +139,18 @@ def perform(
     """
     if step.property in GUEST_PROPERTIES:
         hyperv_guest.perform(client, step, deadline_s, on_task, guest)
+    elif step.op == "create_vm":
+        hyperv_create.create(client, step, deadline_s, on_task)
+    elif step.op == "destroy_vm":
+        given = {"vm": _state(client, step.target)["id"]}
+        client.run("vm_remove", given, deadline_s=deadline_s, on_start=on_task)
     elif step.op == "shutdown_guest":
         _shut_down(client, step, deadline_s, on_task)
     elif step.property == "power":
         _power(client, step, deadline_s, on_task)
     elif step.op == "set_property":
-        given = {"vm": vm_id(step.target), "property": step.property, "after": step.after}
+        vm = _state(client, step.target)["id"]
+        given = {"vm": vm, "property": step.property, "after": step.after}
         if step.target.kind == "nic":
             given["nic"] = step.target.id
         client.run("vm_set", given, deadline_s=deadline_s, on_start=on_task)
@@ -157,6 +166,14 @@ def vm_id(target: Target) -> str:
     if target.kind != "nic":
         return target.id
     return target.id.partition(":")[2].partition("\\")[0].lower()
+
+
+def real_id(client: Client, wanted: str) -> str:
+    """The Id of the VM that a plan created by that mark; "" where there is none."""
+    found: dict[str, Any] = client.run(
+        "vm_state", {"vm": wanted}, deadline_s=READ_S, repeatable=True
+    )
+    return str(found["id"]) if found["found"] else ""
 
 
 def _state(client: Client, target: Target) -> dict[str, Any]:
@@ -182,7 +199,7 @@ def _state(client: Client, target: Target) -> dict[str, Any]:
 
 
 def _power(client: Client, step: Step, deadline_s: float, on_task: Callable[[str], None]) -> None:
-    given = {"vm": step.target.id, "op": step.op}
+    given = {"vm": _state(client, step.target)["id"], "op": step.op}
     try:
         client.run("vm_power", given, deadline_s=deadline_s, on_start=on_task)
     except ScriptRefused as error:
@@ -202,7 +219,7 @@ def _shut_down(
     target = step.target
     until = time.monotonic() + deadline_s
     answers = _wait_for_heartbeat(client, target, until)
-    given = {"vm": target.id, "op": step.op}
+    given = {"vm": _state(client, target)["id"], "op": step.op}
     try:
         client.run(
             "vm_power", given, deadline_s=max(1.0, until - time.monotonic()), on_start=on_task

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import ipaddress
 
-from nestkit.plans import Plan, Step
+from nestkit.plans import Plan, Step, new_disk_gib
 from nestkit.scripts.outline import header, unknown_step
 from nestkit.scripts.powershell import line_for
+from nestkit.scripts.quoting import powershell
 from nestkit.wording import plain
 
 
@@ -53,12 +54,19 @@ def _step(step: Step, plan: Plan) -> list[str]:
             f"Right-click {vm} > Start",
             "Its state must become Running. On AMD, a host that cannot nest says so only now.",
         ]
+    if step.op == "create_vm":
+        return _create(step)
     if step.property == "nested_hv":
+        line = line_for(step)
+        if plan.creates_vm:  # its Id is not known before it is created
+            where = powershell(f"*\\nestkit-{step.target.id}\\*")
+            found = f"(Hyper-V\\Get-VM | Where-Object Path -like {where})"
+            line = f"Hyper-V\\Set-VMProcessor -VM {found} -ExposeVirtualizationExtensions $true"
         return [
             "Expose the virtualization extensions.",
             "Hyper-V Manager has no switch for this. In PowerShell on the host, as an "
             "administrator, run:",
-            line_for(step),
+            line,
         ]
     if step.property == "cpu":
         return [
@@ -67,6 +75,12 @@ def _step(step: Step, plan: Plan) -> list[str]:
         ]
     if step.property == "memory":
         return _memory(step, settings)
+    if step.property == "mac_spoofing" and step.target.kind == "vm":
+        return [
+            "Set MAC address spoofing of its network adapter.",
+            f"{settings} > Network Adapter > Advanced Features",
+            ("Tick" if step.after else "Clear") + ' "Enable MAC address spoofing". OK.',
+        ]
     if step.property == "mac_spoofing":
         return [
             f'Set MAC address spoofing of NIC "{plain(step.target.name)}".',
@@ -90,6 +104,25 @@ def _step(step: Step, plan: Plan) -> list[str]:
     if step.property == "guest_nat":
         return _nat(step)
     raise unknown_step(step, "GUI steps")
+
+
+def _create(step: Step) -> list[str]:
+    wanted = {name: plain(str(value)) for name, value in step.after.items()}
+    size = new_disk_gib(step.after)
+    disk = (
+        f"Create a virtual hard disk: {wanted['disk']}, {size} GB"
+        if size
+        else f"Use an existing virtual hard disk: {wanted['disk']}"
+    )
+    return [
+        f'Create the VM "{wanted["name"]}".',
+        "Action > New > Virtual Machine",
+        f"Store it in: {wanted['folder']}",
+        f"Generation {wanted['generation']}. Startup memory: {wanted['memory_mib']} MB, without "
+        "Dynamic Memory.",
+        f"Connection: {wanted['switch']}",
+        disk,
+    ]
 
 
 def _memory(step: Step, settings: str) -> list[str]:

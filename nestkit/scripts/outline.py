@@ -63,7 +63,8 @@ def describe(step: Step) -> str:
         "nested_hv": "Expose hardware-assisted virtualization to the guest",
         "cpu": "Set the number of virtual CPUs",
         "memory": "Set the memory and its reservation, in MiB",
-        "mac_spoofing": f'Set MAC address spoofing of NIC "{step.target.name}"',
+        "mac_spoofing": f"Set MAC address spoofing of {step.target.kind.upper()} "
+        f'"{step.target.name}"',
         "configuration_version": "Upgrade the configuration version",
         "guest_nat": "Set the NAT network inside the guest",
         "security": f'Set the security policy of port group "{step.target.name}"',

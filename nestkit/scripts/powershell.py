@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 
-from nestkit.plans import GUEST_PROPERTIES, Plan, Step
+from nestkit.plans import GUEST_PROPERTIES, Plan, Step, new_disk_gib
 from nestkit.scripts.outline import describe, header, unknown_step
 from nestkit.scripts.quoting import powershell, remark
 
@@ -18,8 +18,7 @@ $ProgressPreference = 'SilentlyContinue'
 Import-Module Hyper-V
 
 function Get-NestedVM {
-    # by Id: names repeat, and Get-VM -Name reads * and ? as wildcards
-    Hyper-V\Get-VM -Id $vmId
+__FIND__
 }
 
 function Get-NestedNic([string] $Id) {
@@ -34,6 +33,13 @@ function Assert-State([string] $State) {
     if ($now -ne $State) { throw "the VM is $now, it should be $State" }
 }
 """
+_BY_ID = r"""    # by Id: names repeat, and Get-VM -Name reads * and ? as wildcards
+    Hyper-V\Get-VM -Id $vmId"""
+_BY_FOLDER = r"""    # Hyper-V gives a new VM an Id of its own: its folder tells which one it is
+    $mark = "nestkit-$vmId"
+    $found = @(Hyper-V\Get-VM | Where-Object { ([string]$_.Path -split '\\') -contains $mark })
+    if ($found.Count -ne 1) { throw "$($found.Count) VMs lie in a folder nestkit-$vmId" }
+    $found[0]"""
 _PARAM = """
 # run it with -Guest (Get-Credential): an administrator of the guest, not of this host
 param([pscredential] $Guest)
@@ -63,7 +69,8 @@ def write(plan: Plan) -> str:
         *(f"# {remark(line)}" for line in header(plan)),
     ]
     enters = any(step.property in GUEST_PROPERTIES for step in plan.steps)
-    text = "\n".join(parts) + (_PARAM if enters else "") + _TOP + (_INSIDE if enters else "")
+    top = _TOP.replace("__FIND__", _BY_FOLDER if plan.creates_vm else _BY_ID)
+    text = "\n".join(parts) + (_PARAM if enters else "") + top + (_INSIDE if enters else "")
     body = ["", f"$vmId = {powershell(plan.vm.id)}"]
     if enters:
         body += ["if ($null -eq $Guest) { throw 'give -Guest (Get-Credential), see above' }"]
@@ -98,6 +105,10 @@ def _step(step: Step) -> list[str]:
         ]
     if step.op == "install_role":
         return _install()
+    if step.op == "create_vm":
+        return _create(step)
+    if step.op == "destroy_vm":
+        return ["# its disk files stay", "Hyper-V\\Remove-VM -VM (Get-NestedVM) -Force"]
     if step.op == "set_property":
         return _set(step)
     raise unknown_step(step, "PowerShell")
@@ -119,6 +130,11 @@ def _set(step: Step) -> list[str]:
             arguments += f" -MinimumBytes {int(after['minimum_mib'])}MB"
             arguments += f" -MaximumBytes {int(after['maximum_mib'])}MB"
         return [f"Hyper-V\\Set-VMMemory -VM (Get-NestedVM) {arguments}"]
+    if step.property == "mac_spoofing" and step.target.kind == "vm":
+        return [
+            "Hyper-V\\Get-VMNetworkAdapter -VM (Get-NestedVM) |",
+            f"    Hyper-V\\Set-VMNetworkAdapter -MacAddressSpoofing {'On' if after else 'Off'}",
+        ]
     if step.property == "mac_spoofing":
         return [
             f"$nic = Get-NestedNic {powershell(step.target.id)}",
@@ -130,6 +146,26 @@ def _set(step: Step) -> list[str]:
     if step.property == "guest_nat":
         return _nat(str(step.before), str(after))
     raise unknown_step(step, "PowerShell")
+
+
+def _create(step: Step) -> list[str]:
+    wanted = step.after
+    lines = [
+        "$arguments = @{",
+        f"    Name = {powershell(wanted['name'])}",
+        f"    Generation = {int(wanted['generation'])}",
+        f"    MemoryStartupBytes = {int(wanted['memory_mib'])}MB",
+        f"    Path = {powershell(wanted['folder'])}",
+        f"    SwitchName = {powershell(wanted['switch'])}",
+        "}",
+        f"$disk = {powershell(wanted['disk'])}",
+    ]
+    size = new_disk_gib(wanted)
+    if size:
+        lines += ["$arguments.NewVHDPath = $disk", f"$arguments.NewVHDSizeBytes = {size}GB"]
+    else:
+        lines.append("$arguments.VHDPath = $disk")
+    return [*lines, "$null = Hyper-V\\New-VM @arguments"]
 
 
 def _install() -> list[str]:

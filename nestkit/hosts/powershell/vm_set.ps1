@@ -16,12 +16,17 @@ if ($given.property -eq 'nested_hv') {
         Hyper-V\Set-VMMemory -VM $vm -DynamicMemoryEnabled $false -StartupBytes $startup
     }
 } elseif ($given.property -eq 'mac_spoofing') {
-    # by id: names of NICs repeat
-    $nic = @(Hyper-V\Get-VMNetworkAdapter -VM $vm | Where-Object { [string]$_.Id -eq $given.nic })
-    if ($nic.Count -ne 1) { throw "$($nic.Count) NICs of the VM have the id $($given.nic)" }
+    $nics = @(Hyper-V\Get-VMNetworkAdapter -VM $vm)
+    if ($given.nic) {
+        # by id: names of NICs repeat
+        $nics = @($nics | Where-Object { [string]$_.Id -eq $given.nic })
+        if ($nics.Count -ne 1) { throw "$($nics.Count) NICs of the VM have the id $($given.nic)" }
+    }
     $word = 'Off'
     if ($after) { $word = 'On' }
-    Hyper-V\Set-VMNetworkAdapter -VMNetworkAdapter $nic[0] -MacAddressSpoofing $word
+    foreach ($nic in $nics) {
+        Hyper-V\Set-VMNetworkAdapter -VMNetworkAdapter $nic -MacAddressSpoofing $word
+    }
 } elseif ($given.property -eq 'configuration_version') {
     Hyper-V\Update-VMVersion -VM $vm -Force -Confirm:$false
 } else {

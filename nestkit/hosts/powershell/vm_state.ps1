@@ -3,7 +3,10 @@ param($given)
 $vm = Hyper-V\Get-VM -Id $given.vm -ErrorAction SilentlyContinue
 if ($null -eq $vm) {
     # the whole list fails loudly where the one was not found for lack of permission
-    $vm = Hyper-V\Get-VM | Where-Object { [string]$_.Id -eq $given.vm }
+    $all = @(Hyper-V\Get-VM)
+    # one that nestkit created has an Id of its own, and the plan's in the name of its folder
+    $mark = "nestkit-$($given.vm)"
+    $vm = $all | Where-Object { ([string]$_.Path -split '\\') -contains $mark }
 }
 if ($null -eq $vm) { return @{ found = $false } }
 $processor = Hyper-V\Get-VMProcessor -VM $vm
@@ -11,6 +14,7 @@ $memory = Hyper-V\Get-VMMemory -VM $vm
 $newest = Hyper-V\Get-VMHostSupportedVersion -Default
 @{
     found = $true
+    id = [string]$vm.Id
     state = [string]$vm.State
     working = [string]$vm.PrimaryOperationalStatus -eq 'InService'
     heartbeat = [string]$vm.Heartbeat

@@ -202,6 +202,7 @@ def new_vm(session: Session, inv: Invocation) -> list[Value]:
         guest=Guest("windows", WS2022) if image else Guest("none"),
         disk_path=image or str(inv.bound.get("NewVHDPath") or ""),
         disk_size=int(inv.bound.get("NewVHDSizeBytes", 80 * GIB)),
+        folder=f"{inv.bound['Path']}\\{name}" if "Path" in inv.bound else "",
     )
     if image:
         vm.guest.computer = windows_inside(vm, host)

@@ -212,6 +212,7 @@ class Vm:
     guest: Guest
     disk_size: int = 60 * GIB
     disk_path: str = ""
+    folder: str = ""  # as New-VM -Path made it; else where the disk lies
     checkpoints: list[Checkpoint] = field(default_factory=list)
     notes: str = ""
     tpm: bool = False

@@ -125,6 +125,11 @@ def _last_checkpoint(view: View) -> Any:
     return points[-1] if points else None
 
 
+def _folder(view: View) -> str:
+    vm: Vm = view.source
+    return vm.folder or vm.disk_path.rpartition("\\")[0]
+
+
 VM = ViewType(
     _NS + "VirtualMachine",
     {
@@ -158,8 +163,8 @@ VM = ViewType(
         "AutomaticStopAction": lambda v: stop_action(v.source.stop_action),
         "GuestStateIsolationType": lambda v: isolation("Disabled"),
         "CreationTime": lambda v: v.source.created,
-        "Path": lambda v: v.source.disk_path.rpartition("\\")[0],
-        "ConfigurationLocation": lambda v: v.source.disk_path.rpartition("\\")[0],
+        "Path": _folder,
+        "ConfigurationLocation": _folder,
         "Notes": lambda v: v.source.notes,
         "NetworkAdapters": lambda v: [
             NIC(nic, vm=v.source, computer=_computer(v)) for nic in v.source.nics
