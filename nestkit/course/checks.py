@@ -25,6 +25,7 @@ _MODULES: Final = (
     "exercises_cross",
     "exercises_layers",
     "exercises_levels",
+    "exercises_scenarios",
     "exercises_network",
     "exercises_troubleshooting",
 )

@@ -10,8 +10,8 @@ import math
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Final
 
-from nestkit.benchmark import Run
 from nestkit import htmltable
+from nestkit.benchmark import Run
 from nestkit.course import markup
 from nestkit.course.scenarios_cost import Cost, cost_of, drawn
 from nestkit.course.scenarios_rules import (
@@ -251,7 +251,9 @@ class Scenario:
 
     # -- how it shows itself ------------------------------------------------------------------
 
-    def _verdict(self) -> str:
+    @property
+    def verdict(self) -> str:
+        """Whether it fits, what gives out first, and how many hosts would have room."""
         what = f"{self.hosts} nested hosts ({NAMES[self.nested]} in {NAMES[self.outer]})"
         word = "fits" if self.fits else "does not fit"
         return (
@@ -278,13 +280,13 @@ class Scenario:
         return drawn(
             [(n.resource, 100 * n.needed / n.there, f"{n.needed:g} of {n.there:g} {n.unit}")
              for n in self.needs],
-            self._verdict(),
+            self.verdict,
         )  # fmt: skip
 
     def __str__(self) -> str:
         lines = [f"  {n.resource}: {n.needed:g} of {n.there:g} {n.unit} ({n.why})"
                  for n in self.needs]  # fmt: skip
-        return "\n".join([self._verdict(), *lines, *self.notes, str(self.cost)])
+        return "\n".join([self.verdict, *lines, *self.notes, str(self.cost)])
 
     def __repr__(self) -> str:
         given = (f"{f.name}={getattr(self, f.name)!r}" for f in fields(self)
@@ -296,7 +298,7 @@ class Scenario:
         state = "pass" if self.fits else "fail"
         picture = str(self.chart()._repr_mimebundle_()[0]["text/html"])
         return (
-            markup.notice(state, self._verdict(), "", self.notes)
+            markup.notice(state, self.verdict, "", self.notes)
             + htmltable.table("What it takes", head, self._rows())
             + picture
             + markup.notice("note", "What it costs inside", str(self.cost))

@@ -15,7 +15,7 @@ from nestkit.pictures import Picture
 _WORDS: Final = {"arithmetic": "computing", "exit": "exits", "disk-read": "disk requests"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Cost:
     """Time that a mix of work takes in a layer, as a multiple of the baseline's.
 
@@ -43,6 +43,8 @@ class Cost:
             f"This mix takes {_times(self.ratio)} as long in {self.layer} as in {self.baseline} "
             f"({_times(self.low)} to {_times(self.high)}; {label}): {parts}. {self.note}"
         )
+
+    __repr__ = __str__
 
 
 def _times(value: float) -> str:
