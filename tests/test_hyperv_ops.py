@@ -121,6 +121,7 @@ def test_the_guide_s_six_steps_and_back(host: Any) -> None:
     assert declared(host, plan)[:-1] == first[:-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("vm", ["nested-hv-01", "nested-hv-04", "nested-hv-05", "nested-hv-09",
                                 "nested-hv-12"])  # fmt: skip
 def test_what_is_taken_back_is_as_it_was(host: Any, vm: str) -> None:
@@ -153,6 +154,7 @@ def test_two_nics_of_one_name_are_told_apart_by_id(host: Any, practice: Practice
     assert step.target.name.startswith("Network Adapter ")  # the MAC address follows
 
 
+@pytest.mark.slow
 def test_a_nat_inside_instead_of_spoofing_and_back(host: Any) -> None:
     goal = NestedGoal(network="nat", install_role=True, nat_prefix="10.9.8.0/24")
     plan = configure.plan(host, "nested-hv-03", goal=goal)
@@ -164,6 +166,7 @@ def test_a_nat_inside_instead_of_spoofing_and_back(host: Any) -> None:
     assert host.current(plan.vm, "guest_nat") == ""
 
 
+@pytest.mark.slow
 def test_what_is_inside_a_guest_that_is_off_is_not_said_to_be_undone(
     host: Any, practice: PracticeHost
 ) -> None:
@@ -220,6 +223,7 @@ def _journals() -> list[Path]:
     return sorted(state_dir("journals").glob("*.jsonl"))
 
 
+@pytest.mark.slow
 def test_not_enough_memory_is_said_by_the_plan_and_by_the_start(
     of_profile: Any,
 ) -> None:
@@ -239,6 +243,7 @@ def test_not_enough_memory_is_said_by_the_plan_and_by_the_start(
     assert configure.resume(_journals()[0], host).ok
 
 
+@pytest.mark.slow
 def test_a_start_that_fails_leaves_a_journal_that_goes_both_ways(
     host: Any, practice: PracticeHost
 ) -> None:
@@ -249,6 +254,7 @@ def test_a_start_that_fails_leaves_a_journal_that_goes_both_ways(
     assert configure.resume(_journals()[0], host).ok
 
 
+@pytest.mark.slow
 def test_a_guest_that_does_not_shut_down(host: Any, practice: PracticeHost) -> None:
     plan = configure.plan(host, "nested-hv-01")
     practice.set_faults(**READY, shutdown_hangs=1)
@@ -268,6 +274,7 @@ def test_a_guest_that_does_not_shut_down(host: Any, practice: PracticeHost) -> N
     assert host.current(plan.vm, "nested_hv") is False
 
 
+@pytest.mark.slow
 def test_a_saved_state(of_profile: Any) -> None:
     host, practice = of_profile("saved-state")
     assert configure.plan(host, "nested-hv-07").steps[0].op == "power_on"
@@ -285,6 +292,7 @@ def test_a_saved_state(of_profile: Any) -> None:
     assert host.current(plan.vm, "nested_hv") is False
 
 
+@pytest.mark.slow
 def test_an_old_configuration_version_is_upgraded_only_with_consent(of_profile: Any) -> None:
     host, _ = of_profile("old-version")
     with pytest.raises(ConsentNeeded, match=r"5\.0"):
@@ -312,6 +320,7 @@ def test_wrong_guest_credentials_change_nothing_where_the_guest_can_be_asked(
     assert configure.apply(plan, host, guest_password=practice.password).ok
 
 
+@pytest.mark.slow
 def test_wrong_guest_credentials_of_a_vm_that_was_off_are_put_right_by_resume(
     host: Any, practice: PracticeHost
 ) -> None:
@@ -322,6 +331,7 @@ def test_wrong_guest_credentials_of_a_vm_that_was_off_are_put_right_by_resume(
     assert configure.resume(_journals()[0], host, guest_password=practice.password).ok
 
 
+@pytest.mark.slow
 def test_a_guest_that_never_comes_back(host: Any, practice: PracticeHost) -> None:
     plan = quick(configure.plan(host, "nested-hv-01", goal=WHOLE), 4, "install_role")
     practice.set_faults(**READY, guest_lost=1)
@@ -330,6 +340,7 @@ def test_a_guest_that_never_comes_back(host: Any, practice: PracticeHost) -> Non
     assert "console" in caught.value.remedy
 
 
+@pytest.mark.slow
 def test_a_guest_without_powershell_direct(host: Any) -> None:
     plan = configure.plan(host, "nested-hv-14", goal=WHOLE)  # Linux
     with pytest.raises(DeadlineExceeded, match="does not answer") as caught:
@@ -350,6 +361,7 @@ def test_a_connection_that_breaks_on_the_way(host: Any, practice: PracticeHost) 
     assert done.ok
 
 
+@pytest.mark.slow
 def test_checkpoints_are_no_obstacle_and_are_said(of_profile: Any) -> None:
     host, practice = of_profile("checkpoints")
     run_ps(practice, "Set-VMNetworkAdapter -VMName nested-hv-08 -MacAddressSpoofing Off")
@@ -375,6 +387,7 @@ def test_what_somebody_changed_since_is_left(host: Any, practice: PracticeHost) 
     assert host.current(plan.vm, "memory")["startup_mib"] == 8192
 
 
+@pytest.mark.slow
 def test_a_vm_of_another_id_is_not_found(host: Any, practice: PracticeHost) -> None:
     plan = configure.plan(host, "nested-hv-12")
     done = configure.apply(plan, host)

@@ -104,8 +104,8 @@ def test_an_unknown_kind_or_platform_names_those_there_are() -> None:
     assert "esx" in caught.value.remedy
     with pytest.raises(PlanError, match="a step that no hyperv host has"):
         make_plan(platform="hyperv").script("powershell")
-    assert scripts.kinds("esx") == KINDS
-    assert scripts.kinds("hyperv") == ("powershell", "gui")
+    assert scripts.kinds("esx") == (*KINDS, "pipeline")
+    assert scripts.kinds("hyperv") == ("powershell", "gui", "pipeline")
     assert scripts.kinds("local") == ()
 
 

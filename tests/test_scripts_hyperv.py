@@ -153,6 +153,7 @@ def with_guest(script: str, password: str) -> str:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("vm", ["nested-hv-01", "nested-hv-05", "nested-hv-09", "nested-hv-10",
                                 "nested-hv-12", "nested-hv-20"])  # fmt: skip
 def test_the_script_does_what_the_plan_says(practice: PracticeHost, vm: str) -> None:
