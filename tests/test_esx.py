@@ -278,7 +278,7 @@ def test_a_change_by_somebody_faster_is_refused(esx, monkeypatch):
 
     def stale(session, ref, wanted, paths):
         found = row(session, ref, wanted, paths)
-        if paths == ("config.changeVersion",):
+        if paths[0] == "config.changeVersion":
             monkeypatch.setattr(esx_ops, "_row", row)
             esx.perform(step(2, None, {"count": 6, "cores_per_socket": 1}), 10)
         return found
