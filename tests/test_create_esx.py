@@ -253,6 +253,18 @@ def test_a_distributed_port_group_is_made_ready_and_put_back(
     assert fresh.current(step.target, "mac_management") == step.before
 
 
+def test_an_old_api_has_no_mac_learning_to_plan_with(tmp_path: Any) -> None:
+    with nk.practice.start("vpx", profile="old-api") as practice:
+        host = nk.connect(practice.url, password=practice.password)
+        with pytest.raises(PlanError, match="too old for MAC learning"):
+            configure.plan(host, "nested-esxi-10", goal=NestedGoal(network="mac_learning"))
+        plan = configure.plan(host, "nested-esxi-10", goal=NestedGoal(start=False))
+        done = configure.apply(plan, host, journal_dir=tmp_path)
+        assert done.ok and plan.steps[-1].after["promiscuous"] is True
+        assert configure.rollback(done.journal, host).complete
+        host.close()
+
+
 def test_a_standard_port_group_of_one_host_of_a_vcenter(fresh: Any, tmp_path: Any) -> None:
     plan = configure.plan(fresh, "nested-esxi-13", goal=NestedGoal(start=False))
     done = configure.apply(plan, fresh, journal_dir=tmp_path)

@@ -12,8 +12,11 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+import nestkit as nk
 
 pytestmark = pytest.mark.perf
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
@@ -98,3 +101,91 @@ def test_jupyterlab_is_ready_about_as_soon_as_without_nestkit() -> None:
     bare = statistics.median(b for _, b in pairs)
     print(f"\nJupyterLab ready: {ratio:.2f} x a bare one ({bare:.1f} s; median of 5 pairs)")
     assert ratio <= 1.2
+
+
+VMS = 10_000
+
+
+@pytest.mark.timeout(900)
+def test_a_fleet_costs_little_more_than_one_bare_retrieval() -> None:
+    """The bare one asks the same properties in one call, with pyVmomi alone, and keeps nothing."""
+    from nestkit.hosts.esx_fleet import FLEET_PATHS
+
+    with nk.practice.start("vpx", vms=VMS) as practice:
+        host = nk.connect(practice.url, password=practice.password)
+        try:
+            content = host._session.content  # type: ignore[attr-defined]
+            nk.preflight.fleet(host)  # both once, so that neither pays for what is built on demand
+            _ = bare_retrieval(content, FLEET_PATHS)
+            pairs = [
+                (timed(nk.preflight.fleet, host), timed(bare_retrieval, content, FLEET_PATHS))
+                for _ in range(5)
+            ]
+            attributes = timed(attribute_access, content, 200) * VMS / 200
+        finally:
+            host.close()
+    ratio = statistics.median(a / b for a, b in pairs)
+    quickest = statistics.median(a for a, _ in pairs)
+    print(
+        f"\nfleet of {VMS}: {quickest:.1f} s, {ratio:.2f} x one bare retrieval (median of 5), "
+        f"{attributes / quickest:.0f} x faster than attribute access (from 200 VMs)"
+    )
+    assert ratio <= 1.3
+    assert attributes / quickest >= 20
+
+
+def test_a_fleet_takes_little_memory() -> None:
+    code = (
+        "import sys, nestkit as nk, psutil\n"
+        "host = nk.connect(sys.argv[1], password=sys.stdin.readline().strip())\n"
+        "report = nk.preflight.fleet(host)\n"
+        "assert report.vm_count > 9000\n"
+        "print(psutil.Process().memory_info().rss if sys.platform == 'win32' else "
+        "__import__('resource').getrusage(0).ru_maxrss * 1024)\n"
+    )
+    with nk.practice.start("vpx", vms=VMS) as practice:
+        ran = subprocess.run(
+            [sys.executable, "-c", code, practice.url], input=practice.password + "\n",
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+    peak_mb = int(ran.stdout) / 1e6
+    print(f"\nfleet of {VMS}: at most {peak_mb:.0f} MB in the client")
+    assert peak_mb <= 300
+
+
+def timed(do: Any, *arguments: Any) -> float:
+    start = time.perf_counter()
+    do(*arguments)
+    return time.perf_counter() - start
+
+
+def bare_retrieval(content: Any, paths: tuple[str, ...]) -> int:
+    """Every VM's properties in one unpaged call."""
+    from pyVmomi import vim, vmodl
+
+    query = vmodl.query.PropertyCollector
+    view = content.viewManager.CreateContainerView(content.rootFolder, [vim.VirtualMachine], True)
+    follow = query.TraversalSpec(name="v", path="view", skip=False, type=vim.view.ContainerView)
+    spec = query.FilterSpec(
+        objectSet=[query.ObjectSpec(obj=view, skip=True, selectSet=[follow])],
+        propSet=[query.PropertySpec(type=vim.VirtualMachine, all=False, pathSet=list(paths))],
+    )
+    answer = content.propertyCollector.RetrievePropertiesEx([spec], query.RetrieveOptions())
+    view.DestroyView()
+    assert not answer.token and len(answer.objects) >= VMS
+    return len(answer.objects)
+
+
+def attribute_access(content: Any, count: int) -> int:
+    """What pyVmomi makes natural: one call for each attribute on the way."""
+    from pyVmomi import vim
+
+    view = content.viewManager.CreateContainerView(content.rootFolder, [vim.VirtualMachine], True)
+    read = 0
+    for vm in view.view[:count]:
+        read += len(str((
+            vm.name, vm.config.version, vm.config.nestedHVEnabled, vm.config.hardware.numCPU,
+            vm.config.hardware.memoryMB, vm.runtime.powerState,
+        )))  # fmt: skip
+    view.DestroyView()
+    return read

@@ -79,10 +79,10 @@ def _refuse_without_learning(vm: VmFacts) -> None:
             )
         if nic.switch_kind == "distributed" and nic.mac_learning_offered is False:
             raise PlanError(
-                f"{nic.label} is on the distributed switch {nic.switch}, whose version "
-                f"{nic.switch_version} is too old for MAC learning (6.6 or newer has it)",
-                remedy="upgrade the distributed switch in vCenter (it cannot be taken back), or "
-                'plan with network="promiscuous"',
+                f"{nic.label} is on the distributed switch {nic.switch} of version "
+                f"{nic.switch_version}: it, or its vCenter, is too old for MAC learning",
+                remedy="upgrade vCenter to 6.7 and the switch to 6.6 or newer (which cannot be "
+                'taken back), or plan with network="promiscuous"',
             )
 
 

@@ -132,7 +132,8 @@ def _policies(row: Row) -> dict[str, Any]:
         said = [value for value in plain if value is not None]
         return bool(said[0]) if said else Unknown("the port group does not tell")
 
-    return {
+    offered = {} if newer is not None else {"mac_learning_offered": False}  # API before 6.7
+    return offered | {
         "promiscuous": flag("allowPromiscuous"),
         "forged_transmits": flag("forgedTransmits"),
         "mac_changes": flag("macChanges"),

@@ -65,6 +65,13 @@ _KNOWN: Final[dict[str, tuple[type[NestkitError], str]]] = {
         HostRefused,
         "the host's API does not have this: nestkit needs a vSphere API of 6.5 or newer",
     ),
+    "DuplicateName": (HostRefused, "choose another name, or look who has this one"),
+    "FileNotFound": (NotFound, "look for it with the datastore browser; capitals count"),
+    "NoDiskSpace": (HostRefused, "free some space on the datastore, or use another one"),
+    "InsufficientStorageSpace": (HostRefused, "free some space on the datastore, or use another"),
+    "InvalidDatastore": (HostRefused, "use a datastore that the host sees and that is accessible"),
+    "InvalidHostState": (HostRefused, "look whether the host is connected and in no maintenance"),
+    "HostNotConnected": (HostRefused, "bring the host back (Connection > Connect), then go on"),
     "NotSupported": (HostRefused, "this host or VM does not support it: look at its version"),
 }
 
