@@ -27,6 +27,7 @@ THREADS: Final = 24  # waiting for updates holds a thread
 MAX_THREADS: Final = 240
 MAX_CONNECTIONS: Final = 400  # below the usual limit of open files
 IDLE_CONNECTION_S: Final = 16 * 60  # pyVmomi keeps a connection for 15 minutes
+_PIECE: Final = 2**18  # bytes sent under one time limit
 STALLED_S: Final = 15  # in the middle of a handshake or a request
 _REASONS: Final = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found",
                    405: "Method Not Allowed", 500: "Internal Server Error"}  # fmt: skip
@@ -92,7 +93,11 @@ class _Gateway(Gateway):
         req.ensure_headers_sent()
         # cheroot's buffered writer copies what is left after each TLS record
         if req.method != b"HEAD":
-            req.conn.socket.sendall(answer.body)
+            body = memoryview(answer.body)
+            # piece by piece: the time limit is for a client that takes nothing, not for a long
+            # answer to one that reads slowly
+            for start in range(0, len(body), _PIECE):
+                req.conn.socket.sendall(body[start : start + _PIECE])
 
 
 class _Connection(HTTPConnection):
