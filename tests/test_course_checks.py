@@ -130,13 +130,14 @@ def test_this_machine_can_be_looked_at() -> None:
     assert "<caption" in found._repr_html_()
 
 
-def test_a_folder_that_cannot_be_written_is_limited_not_missing(
+def test_a_folder_that_cannot_be_written_is_missing_with_a_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("NESTKIT_STATE", str(tmp_path / "file" / "state"))
-    levels = {item.title: item.level for item in nk.course.environment().items}
-    assert levels["A folder for your progress"] == "warn"
+    (found,) = (item for item in nk.course.environment().items if item.title.startswith("A folder"))
+    assert found.level == "fail"
+    assert "NESTKIT_STATE" in found.remedy
 
 
 def test_the_host_that_was_chosen_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -119,7 +119,7 @@ def _update(change: Callable[[Record], None]) -> str:
         return "Progress was not recorded: another notebook holds its file. Run the cell again."
     except (OSError, NestkitError) as error:
         return (
-            f"Progress is not recorded here: {_why(error)}. The course works without it; "
+            f"Progress is not recorded here: {_why(error)}. The lesson goes on without it; "
             "set NESTKIT_STATE to a folder you can write to and it will be kept."
         )
     return record.note

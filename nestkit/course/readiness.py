@@ -95,16 +95,16 @@ def _installed(name: str) -> bool:
 
 
 def _folder() -> Item:
-    title = "A folder for your progress"
+    title = "A folder for progress and practice hosts"
     try:
         probe = state_dir("course") / "probe"
         probe.touch()
         probe.unlink()
     except (OSError, NestkitError) as error:
         why = getattr(error, "strerror", None) or getattr(error, "message", None) or str(error)
-        return Item(title, "warn", f"cannot be written: {why}",
-                    "set NESTKIT_STATE to a folder you can write to; without it the course "
-                    "works, but keeps no record")  # fmt: skip
+        return Item(title, "fail", f"cannot be written: {why}",
+                    "set NESTKIT_STATE to a folder you can write to; practice hosts and journals "
+                    "need one too")  # fmt: skip
     return Item(title, "pass", "can be written")
 
 
