@@ -10,8 +10,8 @@
 # %% [markdown]
 # # 05 Cross-platform and multi-layer: what runs in what?
 #
-# **30 minutes** · before: [03 ESXi 8](03-esxi.ipynb) · next: [06 Benchmark](06-benchmark.ipynb)
-# · back to [00 Start here](00-start-here.ipynb)
+# **30 minutes** · before: [03 ESXi 8](03-esxi.ipynb), [04 Hyper-V](04-hyper-v.ipynb) · next: [06
+# Benchmark](06-benchmark.ipynb)
 #
 # **Questions**
 #
@@ -229,9 +229,10 @@ nk.course.Table(third[columns], caption="L3 against L2: what the third layer cos
 
 # %% [markdown]
 # Read it by *kind of work*, not by one number. What stays in its guest, arithmetic, is the row
-# to compare the others with. What leaves the guest, and a CPUID always does, passes through
-# every hypervisor below: an exit of L3 is handled for L2 by L1, and each step that L1 takes for
-# it may be an exit to L0. So the costs multiply, and that is the cliff.
+# to compare the others with. What leaves the guest, and a CPUID always does, is first taken by
+# the outermost hypervisor and handed inwards, from one to the next, until it reaches the one
+# that runs the guest; and each step on the way may be an exit of its own. So the costs multiply,
+# and that is the cliff.
 #
 # This lab is **emulated** (TCG). Its factors are no evidence about a server with VT-x or AMD-V,
 # where the second layer costs far less to begin with. It shows the mechanism, on a machine that

@@ -11,8 +11,8 @@
 # %% [markdown]
 # # 06 Benchmark: what does each layer cost?
 #
-# **60 minutes** · before: [05 Cross-platform and multi-layer](05-cross-platform.ipynb) · back to
-# [00 Start here](00-start-here.ipynb)
+# **60 minutes** · before: [05 Cross-platform and multi-layer](05-cross-platform.ipynb) · next: [07
+# Use cases](07-use-cases.ipynb)
 #
 # **Questions**
 #
@@ -308,8 +308,9 @@ nk.course.Table(memory, caption=f"Memory per layer in MiB, of a {noted.origin} r
 # %% [markdown]
 # ## A third layer
 #
-# Two layers are practical. A third one is possible, and falls off a cliff: each of its exits
-# passes through two hypervisors more. Here is a lab of three VMs, recorded:
+# Two layers are practical. A third one is possible, and falls off a cliff: each of its exits is
+# handed inwards from hypervisor to hypervisor, and each step on the way may be an exit of its
+# own. Here is a lab of three VMs, recorded:
 
 # %%
 deep = nk.course.recorded_run(3)
@@ -405,7 +406,11 @@ nk.course.Picture(figure, nk.charts.alt_text(figure))
 # - that a server has these factors, or any factor in proportion to them;
 # - that work which is dear here is dear there: to an emulator arithmetic is dear, to a
 #   processor exits are;
-# - that a third layer is as steep there. It is steep for the same *reason*, exits that multiply.
+# - that a third layer is as steep there. It is steep for the same *reason*, exits that multiply;
+# - that its L2 stands for a server's L2. Here the emulator plays the *processor*, so the first
+#   hypervisor to take an exit is the one in L1. An exit that is handed from one hypervisor to
+#   another, as a server's L2 has it, is L3's here: the cliff above is the nearer relative of the
+#   stars in the chart.
 #
 # What it does show is the method, and the mechanism, on a machine that anybody has. For figures
 # of a server, measure the server. We know of no published figures for nested ESXi, and quote
@@ -453,5 +458,5 @@ quiz.asked[4].choose(1)
 # - Look at the samples in time order before you believe their median.
 # - Layers take processor and memory too, and input and output pay most. A third layer multiplies.
 #
-# **Next:** look at your [progress](00-start-here.ipynb), or measure a machine of your own with
+# **Next:** [07 Use cases](07-use-cases.ipynb) puts it to work. To measure a machine of your own:
 # `nestkit benchmark lab:// --depth 2 --save mine.json`.
