@@ -10,8 +10,8 @@
 # %% [markdown]
 # # 03 ESXi 8: make a VM a host
 #
-# **60 minutes** · before: [02 Requirements and preflight](02-preflight.ipynb) · next: [05
-# Cross-platform and multi-layer](05-cross-platform.ipynb)
+# **60 minutes** · before: [02 Requirements and preflight](02-preflight.ipynb) · next: [04
+# Hyper-V](04-hyper-v.ipynb)
 #
 # **Questions**
 #
@@ -339,4 +339,4 @@ quiz.asked[3].choose(1)
 # - Loosen one port group, never the whole switch; the effective policy counts.
 # - Plan, read, apply, verify, and the journal to take it back. An empty plan is the proof.
 #
-# **Next:** [05 Cross-platform and multi-layer](05-cross-platform.ipynb)
+# **Next:** [04 Hyper-V](04-hyper-v.ipynb)
