@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Final, Literal
 
 from nestkit.runners.base import Acceleration, LayerFacts
 from nestkit.runners.linuxfacts import (
@@ -17,6 +17,8 @@ from nestkit.runners.linuxfacts import (
 from nestkit.runners.local import LocalRunner
 from nestkit.runners.remote import EMPTY, RemoteRunner
 from nestkit.runners.topology import cross_checked
+
+_FACTS_TIMEOUT_S: Final = 120.0  # in the outermost guest; deeper ones get more
 
 if TYPE_CHECKING:
     from nestkit.lab.channel import Channel, Outcome
@@ -76,8 +78,9 @@ class GuestRunner(RemoteRunner):
 
     def facts(self) -> LayerFacts:
         """Facts that the guest's kernel and CPUID give, and how this guest was reached."""
-        texts = split_texts(self.run(FACTS_ARGV, timeout=120).stdout)
-        leaves = self.run(["nestkit-probe", "leaves"], timeout=120).stdout
+        timeout = _FACTS_TIMEOUT_S * self._depth
+        texts = split_texts(self.run(FACTS_ARGV, timeout=timeout).stdout)
+        leaves = self.run(["nestkit-probe", "leaves"], timeout=timeout).stdout
         kvm = "KVM without nested paging" if self._extra.get("nested_paging") == "off" else "KVM"
         inside = [self._outermost.upper(), *[kvm] * (self._depth - 1)]
         acceleration: Acceleration = self._outermost if self._depth == 1 else "kvm"
