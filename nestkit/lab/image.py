@@ -4,7 +4,7 @@ Its content::
 
     manifest.json      package versions, and the SHA-256 of every file
     vmlinuz, initrd    what a guest boots
-    tools.img          read-only ext4: programs, their libraries, QEMU and the two files above
+    tools.img          read-only ext4: programs, libraries, drivers, QEMU and the two files above
     bin/ lib/ share/ modules/
                        the same programs for L0, run through the image's own loader
     host/              commands for L0 under their usual names
