@@ -159,7 +159,10 @@ def test_a_suspended_vm_is_refused():
 
 def test_what_is_left_alone_is_said():
     distributed = replace(
-        NIC, label="Network adapter 2", switch_kind="distributed", network_id="dvportgroup-1",
+        NIC,
+        label="Network adapter 2",
+        switch_kind="distributed",
+        network_id="dvportgroup-1",
         promiscuous=Unknown("a distributed port group's policy is read from vCenter"),
     )
     vm = replace(
