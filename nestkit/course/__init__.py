@@ -26,6 +26,7 @@ _NAMES = {
     "compare_machines": "nestkit.benchmark",
     "explorer": "nestkit.course.explore",
     "form_for": "nestkit.course.forms",
+    "guide_map": "nestkit.course.coverage",
     "host_form": "nestkit.course.ready",
     "job_form": "nestkit.course.jobs",
     "job_in_lab": "nestkit.course.jobs",
@@ -74,6 +75,7 @@ __all__ = [
     "explorer",
     "form_for",
     "forms",
+    "guide_map",
     "host_form",
     "job_form",
     "job_in_lab",
@@ -107,6 +109,7 @@ if TYPE_CHECKING:
     from nestkit.course import checks, editions, forms, progress, quizzes
     from nestkit.course.capstone import report_form, write_report
     from nestkit.course.checks import Verdict, check
+    from nestkit.course.coverage import guide_map
     from nestkit.course.diagrams import exits_diagram, layers_diagram, types_diagram
     from nestkit.course.diagrams_network import network_diagram
     from nestkit.course.explore import explorer

@@ -69,8 +69,8 @@ def page() -> str:
             parts += [f"### {name}: {title[0].lower()}{title[1:]}\n", _table(head, _rows(chosen))]
     parts.append("## What nests in what\n\n*Works* and *supported* are two questions.\n")
     cells = [(c.l0, c.l1, c.works, c.supported, c.condition, c.source) for c in support()]
-    head = ("outside (L0)", "inside (L1)", "works", "supported", "condition", "source")
-    parts.append(_table(head, cells))
+    columns = ("outside (L0)", "inside (L1)", "works", "supported", "condition", "source")
+    parts.append(_table(columns, cells))
     parts.append("## What is lost, and in which layer\n")
     lost = [(x.what, BINDS[x.binds], x.note, x.source) for x in limits()]
     parts.append(_table(("what", "binds", "note", "source"), lost))

@@ -11,6 +11,7 @@ from nestkit.configure import plan as make_plan
 from nestkit.configure import verify
 from nestkit.course.checks import Verdict, exercise, not_done, not_right, passed
 from nestkit.course.scenarios import Scenario
+from nestkit.course.scenarios_rules import amount
 from nestkit.errors import NestkitError
 from nestkit.hosts import connect
 from nestkit.hosts.base import Host
@@ -55,7 +56,8 @@ def _too_much(design: Scenario) -> list[str]:
     if design.pair.works != "yes":
         return [design.notes[0]]
     return [
-        f"{need.resource}: {need.needed:g} {need.unit} needed, {need.there:g} there ({need.why})"
+        f"{need.resource}: {amount(need.needed)} {need.unit} needed, {amount(need.there)} there "
+        f"({need.why})"
         for need in design.needs
         if not need.fits
     ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from nestkit import htmltable
@@ -17,7 +18,9 @@ from nestkit.course.scenarios_cost import Cost, cost_of, drawn
 from nestkit.course.scenarios_rules import (
     NAMES,
     PRACTICAL_LAYERS,
+    Need,
     System,
+    amount,
     floor_of,
     kept_by,
     pair_of,
@@ -32,23 +35,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _COLUMNS: Final = ("resource", "needed", "there", "unit", "fits", "hosts", "why")
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """One resource: what the scenario takes, what is there, and how many hosts it would bear."""
-
-    resource: str  # "vCPU", "memory", "disk"
-    needed: float
-    there: float
-    unit: str
-    hosts: int  # nested hosts of this size that this resource alone would bear
-    why: str
-
-    @property
-    def fits(self) -> bool:
-        """True when there is enough of it."""
-        return self.needed <= self.there
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -167,7 +153,7 @@ class Scenario:
         fewer = range(even - 1, self.spare_hosts, -1)
         return next((n for n in fewer if self._takes(n)[which] <= there), 0)
 
-    @property
+    @cached_property
     def needs(self) -> tuple[Need, ...]:
         """What it takes of each resource, and what is there."""
         cpus, memory, disk = self.host_size()
@@ -176,10 +162,10 @@ class Scenario:
         takes = self._takes(self.hosts)
         why = (
             f"{self.hosts} × {cpus} vCPU; {self.cores} cores × {self.vcpus_per_core:g} vCPU each",
-            f"{self.hosts} × {memory:g} GiB, static, and {keeps_memory:g} GiB for "
+            f"{self.hosts} × {amount(memory)} GiB, static, and {amount(keeps_memory)} GiB for "
             f"{NAMES[self.outer]} itself; memory is never overcommitted",
-            f"{self.hosts} × {disk:g} GiB, and {keeps_disk:g} GiB for {NAMES[self.outer]} itself; "
-            "disks count at their full size",
+            f"{self.hosts} × {amount(disk)} GiB, and {amount(keeps_disk)} GiB for "
+            f"{NAMES[self.outer]} itself; disks count at their full size",
         )
         named = zip(("vCPU", "memory", "disk"), ("vCPU", "GiB", "GiB"), strict=True)
         return tuple(
@@ -234,7 +220,9 @@ class Scenario:
             )
         wanted = rule(self.nested, "vm.memory-recommended")
         if memory < wanted.value:
-            said.append(f"{wanted.title}: {memory:g} GiB is below the {wanted.value} recommended.")
+            said.append(
+                f"{wanted.title}: {amount(memory)} GiB is below the {wanted.value} recommended."
+            )
         if cpus > self.cores:
             said.append(
                 f"A nested host has {cpus} vCPUs and the machine {self.cores} cores: its vCPUs "
@@ -263,7 +251,7 @@ class Scenario:
 
     def _rows(self) -> list[tuple[object, ...]]:
         return [
-            (n.resource, f"{n.needed:g}", f"{n.there:g}", n.unit, "yes" if n.fits else "no",
+            (n.resource, amount(n.needed), amount(n.there), n.unit, "yes" if n.fits else "no",
              n.hosts, n.why)
             for n in self.needs
         ]  # fmt: skip
@@ -278,13 +266,13 @@ class Scenario:
     def chart(self) -> Picture:
         """A bar a resource: how much of what is there it takes."""
         return drawn(
-            [(n.resource, 100 * n.needed / n.there, f"{n.needed:g} of {n.there:g} {n.unit}")
-             for n in self.needs],
+            [(n.resource, 100 * n.needed / n.there,
+              f"{amount(n.needed)} of {amount(n.there)} {n.unit}") for n in self.needs],
             self.verdict,
         )  # fmt: skip
 
     def __str__(self) -> str:
-        lines = [f"  {n.resource}: {n.needed:g} of {n.there:g} {n.unit} ({n.why})"
+        lines = [f"  {n.resource}: {amount(n.needed)} of {amount(n.there)} {n.unit} ({n.why})"
                  for n in self.needs]  # fmt: skip
         return "\n".join([self.verdict, *lines, *self.notes, str(self.cost)])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from nestkit.errors import CourseError
@@ -19,13 +20,35 @@ MAX_LAYERS: Final = 3
 # name → least, most
 _WHOLE: Final = {
     "cores": (1, 4096), "memory_gib": (1, 65_536), "disk_gib": (1, 10_000_000),
-    "hosts": (1, 1000), "vms": (0, 1000), "vm_cpus": (1, 256), "layers": (2, MAX_LAYERS),
-    "spare_hosts": (0, 100),
+    "hosts": (1, 1000), "vms": (0, 200), "vm_cpus": (1, 256), "layers": (2, MAX_LAYERS),
+    "spare_hosts": (0, 16),
 }  # fmt: skip
 _REAL: Final = {
     "vm_memory_gib": (0.0625, 4096.0), "vm_disk_gib": (0.0, 100_000.0),
     "vcpus_per_core": (0.25, 32.0), "exit_pct": (0.0, 100.0), "disk_pct": (0.0, 100.0),
 }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One resource: what the scenario takes, what is there, and how many hosts it would bear."""
+
+    resource: str  # "vCPU", "memory", "disk"
+    needed: float
+    there: float
+    unit: str
+    hosts: int  # nested hosts of this size that this resource alone would bear
+    why: str
+
+    @property
+    def fits(self) -> bool:
+        """True when there is enough of it."""
+        return self.needed <= self.there
+
+
+def amount(value: float) -> str:
+    """A number as one reads it: "2,000", "29.8"."""
+    return f"{value:,.1f}".removesuffix(".0")
 
 
 def rule(system: System, name: str) -> Rule:

@@ -227,7 +227,7 @@ other = nk.configure.plan(host, vm="nested-hv-12")
 print(other.script("powershell"))
 
 # %%
-print(other.script("gui"))
+print(plan.script("gui"))  # of the plan above, with all six steps
 
 # %% [markdown]
 # The cmdlets carry their module's name (`Hyper-V\Get-VM`), because PowerCLI has `Get-VM`,

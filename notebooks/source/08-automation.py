@@ -58,7 +58,7 @@ hyperv = nk.connect("practice://hyperv")
 # lacks:
 
 # %%
-plan = nk.configure.plan(esx, vm="nested-esxi-12")
+plan = nk.configure.plan(esx, vm=nk.course.vm_for(esx, "esx.vm.nested-hv"))
 print(plan.script("powercli"))
 
 # %%
@@ -72,7 +72,8 @@ print(nk.configure.plan(hyperv, vm="nested-hv-20").script("powershell"))
 # - **The VM is found by its id**, since names repeat.
 # - **It powers off** before it changes the processor, and asks the guest first.
 # - **The role is installed inside the guest.** The same line on the host would restart the host.
-# - **Only the VM's own port groups are loosened**, never all switches of the host.
+# - **Only the VM's own port groups are loosened**, where they must be, never all switches of the
+#   host. (The plan of `nested-esxi-12` has such a step.)
 
 # %% [markdown]
 # ## Exit statuses decide

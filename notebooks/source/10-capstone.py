@@ -157,6 +157,13 @@ nk.course.check("10.report", ... if report_form.result is None else report_form.
 nk.course.progress.summary()
 
 # %% [markdown]
+# Something to look up again? The course covers each statement of the guide that it grew from, and
+# this table leads to the place. `docs/cheatsheet.md` has all requirements on one page.
+
+# %%
+nk.course.guide_map()
+
+# %% [markdown]
 # ## Quiz
 
 # %%
