@@ -10,12 +10,15 @@ from typing import Any
 
 import pytest
 from charted import CHOSEN, emulated_run, hardware_run, words
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from nestkit import charts
 from nestkit.benchmark import Run, Sample, find_effect
 from nestkit.benchmark.published import Published
 from nestkit.benchmark.texts import format_ratio
+from nestkit.charts import steps
 from nestkit.charts.steps import nanoseconds
 from nestkit.errors import RunError
 from nestkit.facts import Unknown
@@ -368,7 +371,66 @@ def test_emulated_results_share_no_scale_with_published_hardware(
 # -- a run that was really taken ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["heat map", "waterfall", "time order", "published"])
-def test_the_recorded_run_can_be_drawn(name: str) -> None:
-    run = Run.load(data_path("runs", "lab-depth2-tcg.json"))
-    assert "recorded" in charts.alt_text(EVERY[name](run))
+RECORDED = {path.stem: path for path in sorted(data_path("runs").glob("*.json"))}
+ALONE: dict[str, Callable[[Run], Figure]] = {
+    "slowdown": charts.slowdown,
+    "slowdown against L0": lambda run: charts.slowdown(run, "L0"),
+    "two runs": lambda run: charts.slowdown([run, run]),
+    "heat map": charts.heat_map,
+    "waterfall": charts.waterfall,
+    "time order": charts.time_order,
+    "throughput": charts.throughput,
+    "published": charts.against_published,
+}
+
+
+def labels_along_x(axes: Axes) -> list[Text]:
+    """Those that are drawn: matplotlib keeps labels of ticks beyond the axis too."""
+    low, high = sorted(axes.get_xlim())
+    pairs = zip(axes.get_xticks(), axes.get_xticklabels(), strict=False)  # inner ones have none
+    return [label for place, label in pairs if low <= place <= high and label.get_text()]
+
+
+@pytest.mark.parametrize("draw", ALONE.values(), ids=ALONE.keys())
+@pytest.mark.parametrize("name", ["lab-depth2-tcg", "lab-depth3-tcg"])
+def test_of_a_recorded_run_every_word_is_on_the_page_and_labels_keep_apart(
+    name: str, draw: Callable[[Run], Figure]
+) -> None:
+    figure = draw(Run.load(RECORDED[name]))
+    figure.draw_without_rendering()
+    assert "recorded" in charts.alt_text(figure)
+    assert "emulated (TCG)" in charts.alt_text(figure)
+    assert figure.get_figheight() < 14
+    page = figure.bbox
+    for axes in figure.axes:
+        along = labels_along_x(axes)
+        for text in (axes._left_title, *axes.texts, *axes.get_yticklabels(), *along):
+            box = text.get_window_extent()
+            if text.get_text():
+                assert page.x0 - 1 <= box.x0 <= box.x1 <= page.x1 + 1, text
+                assert page.y0 - 1 <= box.y0 <= box.y1 <= page.y1 + 1, text
+        places = sorted((label.get_window_extent() for label in along), key=lambda box: box.x0)
+        assert all(b.x0 > a.x1 for a, b in pairwise(places)), name
+
+
+def test_the_recorded_runs_show_what_nested_paging_saves() -> None:
+    on, off = (Run.load(RECORDED[n]) for n in ("lab-depth2-tcg", "lab-depth2-tcg-npt-off"))
+    text = charts.alt_text(charts.nested_paging(on, off))
+    assert "First touch of a page, L2" in text
+    first = text.partition("First touch of a page, L2")[2].partition(".  ")[0]
+    assert "the slowdown when off" in first
+    assert "recorded" in text
+
+
+def test_several_runs_are_numbered_and_one_is_not(hardware: Run, emulated: Run) -> None:
+    figure = charts.slowdown([hardware, emulated])
+    assert [a.get_title(loc="left").partition(":")[0] for a in figure.axes] == ["Run 1", "Run 2"]
+    assert "Run 2: TCG" in charts.alt_text(charts.heat_map([hardware, emulated]))
+    assert "Run 1" not in words(charts.slowdown(hardware))
+
+
+@pytest.mark.parametrize(
+    ("ns", "words"), [(5.0, "5 ns"), (999.0, "999 ns"), (4.85e6, "4.85 ms"), (-2.5e9, "-2.5 s")]
+)
+def test_times_stand_in_a_unit_that_fits(ns: float, words: str) -> None:
+    assert steps._ns(ns) == words
