@@ -70,12 +70,11 @@ def page(source: Path) -> str:
     name = f"{lesson.number} {lesson.title}"
     sections = []
     for number, slide in enumerate(deck, start=1):
-        heading = "h1" if number == 1 else "h2"
         notes = "".join(slide.notes) or "<p>Nothing to add.</p>"
         sections.append(
             f'<section aria-label="Slide {number} of {len(deck)}"><div class="shown">'
-            f"<{heading}>{slide.title}</{heading}>{''.join(slide.shown)}</div>"
-            f'<aside aria-label="Notes">{notes}</aside></section>'
+            f"<h1>{slide.title}</h1>{''.join(slide.shown)}</div>"
+            f'<aside aria-label="Notes" tabindex="0">{notes}</aside></section>'
         )
     template = files("nestkit.course").joinpath("slides.html").read_text(encoding="utf-8")
     return template.replace("{{title}}", escape(name)).replace("{{slides}}", "\n".join(sections))
