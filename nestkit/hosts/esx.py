@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final, Self
@@ -28,6 +29,7 @@ from nestkit.hosts.esx_nics import Networks
 from nestkit.plans import Json, Step, Target
 from nestkit.transport.vim import Row, VimSession, load, open_session
 
+_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 NAME_PATHS: Final = ("name", "config.instanceUuid", "runtime.powerState")
 
 
@@ -108,8 +110,8 @@ class EsxHost:
         if vm is None:
             rows = self._session.retrieve_all(vim.VirtualMachine, VM_PATHS)
         else:
-            names = self._session.retrieve_all(vim.VirtualMachine, NAME_PATHS)
-            rows = self._session.retrieve(vim.VirtualMachine, VM_PATHS, [pick(names, vm).ref])
+            found = self._look_up(vm, NAME_PATHS)
+            rows = self._session.retrieve(vim.VirtualMachine, VM_PATHS, [found.ref])
         for row in rows:
             self._remember(row)
         return host_facts(host, tuple(vm_facts(row, networks) for row in rows))
@@ -180,6 +182,17 @@ class EsxHost:
         if not self._closed:
             self._closed = True
             self._session.close()
+
+    def _look_up(self, vm: str, paths: tuple[str, ...]) -> Row:
+        """The VM of that name or instance UUID; a UUID is asked for without listing all VMs."""
+        kind = load().vim.VirtualMachine
+        if _UUID.fullmatch(vm.lower()):
+            search = self._session.content.searchIndex
+            doing = f"looking for the VM with the UUID {vm}"
+            ref = self._session.call(lambda: search.FindByUuid(None, vm, True, True), doing)
+            if ref is not None:
+                return self._session.retrieve(kind, paths, [ref])[0]
+        return pick(self._session.retrieve_all(kind, paths), vm)
 
     def _remember(self, row: Row) -> None:
         uuid = row.fact("config.instanceUuid")

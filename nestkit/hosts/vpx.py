@@ -11,7 +11,7 @@ from typing import Any
 
 from nestkit.errors import ConnectionFailed, PlanError
 from nestkit.facts import HostFacts
-from nestkit.hosts.esx import NAME_PATHS, EsxHost, pick
+from nestkit.hosts.esx import NAME_PATHS, EsxHost
 from nestkit.hosts.esx_facts import HOST_PATHS, PRACTICE_MARK, VM_PATHS, host_facts, vm_facts
 from nestkit.hosts.esx_fleet import GROUP_PATHS, SWITCH_PATHS
 from nestkit.hosts.esx_nics import Networks, distributed
@@ -47,8 +47,7 @@ class VpxHost(EsxHost):
                 remedy="name one VM, or look at all of them with nestkit.preflight.fleet "
                 "(`nestkit fleet URL`)",
             )
-        names = self._session.retrieve_all(vim.VirtualMachine, (*NAME_PATHS, "runtime.host"))
-        found = pick(names, vm)
+        found = self._look_up(vm, (*NAME_PATHS, "runtime.host"))
         where = found.values.get("runtime.host")
         if where is None:
             raise ConnectionFailed(
