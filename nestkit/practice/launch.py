@@ -44,7 +44,8 @@ def start(
     kind
         "esx", "vpx" or "hyperv".
     profile
-        A profile of the inventory, such as "readonly", "old-api", "no-vt" (ESXi) or "amd-ws2019",
+        A profile of the inventory, such as "readonly", "old-api", "no-vt", "unreadable" (vSphere),
+        "maintenance", "full-datastore" (ESXi), "no-hosts" (vCenter) or "amd-ws2019",
         "saved-state", "no-role" (Hyper-V).
     vms
         How many further VMs.

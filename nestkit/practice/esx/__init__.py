@@ -1,1 +1,1 @@
-"""A practice ESXi host: the vSphere Web Services API (vim25) with ESXi's rules."""
+"""A practice ESXi host or vCenter: the vSphere Web Services API (vim25) with their rules."""
