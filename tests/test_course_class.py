@@ -83,14 +83,17 @@ def test_the_instructor_gets_notes_solutions_and_outputs(tmp_path: Path) -> None
     assert any("passed" in str(cell.get("outputs")) for cell in notebook["cells"])
 
 
-@pytest.mark.parametrize("source", SOURCES[:4], ids=ids)
+@pytest.mark.parametrize("source", SOURCES, ids=ids)
 def test_each_lesson_has_notes_with_timing_and_expected_answers(source: Path) -> None:
     cells = editions.generate(source, "instructor")["cells"]
     notes = "\n".join(
-        cell["source"] for cell in cells if "instructor" in cell["metadata"].get("tags", ())
+        cell["source"].lower() for cell in cells if "instructor" in cell["metadata"].get("tags", ())
     )
-    for word in ("Timing", "Expected", "mistake"):
-        assert word in notes, word
+    words = [r"\b\d+ min|min\)", "mistake"]
+    if not source.stem.startswith("10"):  # a capstone has no one answer
+        words.append("expected")
+    for word in words:
+        assert re.search(word, notes), word
 
 
 def test_no_note_and_no_solution_reaches_a_learner_in_any_form() -> None:
