@@ -182,4 +182,7 @@ quiz.asked[1].choose(1)
 # - A figure without layer, workload, interval and origin is an opinion.
 # - Clean up: roll back what you do not need. `nestkit practice reset` resets the practice hosts.
 #
-# **Next:** [Explore](explore.ipynb) your own runs, or start over on a real host.
+# **Next:** start over on a real host; [00 Start here](00-start-here.ipynb) shows what is open.
+
+# %% [markdown] tags=["learner"]
+# **Look around:** [Explore](explore.ipynb) your own runs.
