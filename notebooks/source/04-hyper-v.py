@@ -8,7 +8,7 @@
 # ---
 
 # %% [markdown]
-# # 04 Hyper-V: make a VM a host
+# # 04 Hyper-V on Windows Server 2022: make a VM a host
 #
 # **50 minutes** · before: [03 ESXi 8](03-esxi.ipynb) · next: [05
 # Cross-platform](05-cross-platform.ipynb)
