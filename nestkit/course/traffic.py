@@ -12,6 +12,7 @@ from typing import Final
 
 from nestkit.course import markup
 from nestkit.errors import CourseError
+from nestkit.facts import Fact, Unknown
 from nestkit.hosts.base import Host
 
 PRACTICE_GATEWAY: Final = "192.0.2.1"  # the address that answers on practice hosts (RFC 5737)
@@ -95,11 +96,16 @@ def _policy(host: Host, vm: str) -> str:
     if not isinstance(found.nics, tuple) or not found.nics:
         return "no NIC"
     nic = found.nics[0]
-    words = {True: "Accept", False: "Reject"}
     said = [
-        f"promiscuous mode {words.get(nic.promiscuous, nic.promiscuous)}",  # type: ignore[call-overload]
-        f"forged transmits {words.get(nic.forged_transmits, nic.forged_transmits)}",  # type: ignore[call-overload]
+        f"promiscuous mode {_word(nic.promiscuous)}",
+        f"forged transmits {_word(nic.forged_transmits)}",
     ]
     if nic.mac_learning is True:
         said.append("MAC learning on")
     return f"{nic.network} on {nic.switch}: {', '.join(said)}"
+
+
+def _word(accepted: Fact[bool]) -> str:
+    if isinstance(accepted, Unknown):
+        return str(accepted)
+    return "Accept" if accepted else "Reject"
