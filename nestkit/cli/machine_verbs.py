@@ -177,9 +177,9 @@ def benchmark(
     chart: Path | None,
     **options: Any,
 ) -> int:
-    """Measure what each layer costs, in a lab or, local://, this machine alone.
+    """Measure what each layer costs.
 
-    The run is kept where the explore page finds it, also when it was cut short by Ctrl-C.
+    In a lab, or with local:// on this machine alone. The run is kept where the explore page finds it, also when it was cut short by Ctrl-C.
     """
     from nestkit import charts
     from nestkit import lab as laboratory

@@ -33,9 +33,9 @@ def report(
     title: str,
     conclusion: str,
 ) -> None:
-    """Write one self-contained page: findings, plan, verification, charts, provenance.
+    """Write findings, plan and charts on one page.
 
-    It opens offline. What is not given is said to be missing.
+    Verification and provenance too. It opens offline. What is not given is said to be missing.
     """
     from nestkit import configure, connect, preflight
     from nestkit import report as pages

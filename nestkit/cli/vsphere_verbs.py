@@ -63,7 +63,7 @@ def survey(host: Host, *, as_json: bool, strict: bool, html: Path | None, everyt
 @click.option("--all", "everything", is_flag=True, help="In JSON, what passed as well.")
 @click.option("--html", type=OUTPUT, metavar="FILE", help="Write a page that can be filtered.")
 def fleet(url: str, strict: bool, as_json: bool, everything: bool, html: Path | None) -> int:
-    """Check all VMs of a vCenter or a host, in bulk.
+    """Check all VMs of a vCenter or a host.
 
     What only a VM's devices tell is left to `nestkit preflight URL --vm NAME`. Interrupted, it
     says what was read until then.
@@ -136,7 +136,10 @@ def plan_new(
               help="The root password's crypt hash ($6$…), never the password.")  # fmt: skip
 @click.option("--save", type=OUTPUT, metavar="FILE", help="Write it here.")
 def kickstart(save: Path | None, **settings: str) -> None:
-    """Write a kickstart file with which the ESXi installer asks nothing."""
+    """Write a kickstart file for the ESXi installer.
+
+    With it the installer asks nothing.
+    """
     from nestkit.scripts.kickstart import text
 
     written = text(**settings)
