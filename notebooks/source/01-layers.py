@@ -114,7 +114,7 @@ nk.course.check("01.types", placed)
 # |---|---|
 # | simulate an enterprise set-up without more hardware | a cluster of three hosts on one server |
 # | test settings of a hypervisor | does this change of a virtual switch cut anybody off? |
-# | rehearse disaster recovery and failover | pull the plug of a nested host and look what starts where |
+# | rehearse disaster recovery and failover | pull a nested host's plug and look what starts where |
 # | develop and test automation | run a script against hosts that can be thrown away |
 #
 # ESXi and Hyper-V can both do it on today's processors. How they do it, what they ask for, and

@@ -54,7 +54,7 @@ host.read(VM).product
 # | | step | cmdlet | the VM is |
 # |---|---|---|---|
 # | 1 | stop it | `Stop-VM` | |
-# | 2 | expose the virtualization extensions | `Set-VMProcessor -ExposeVirtualizationExtensions` | off |
+# | 2 | expose virtualization extensions | `Set-VMProcessor -ExposeVirtualizationExtensions` | off |
 # | 3 | allow MAC address spoofing | `Set-VMNetworkAdapter -MacAddressSpoofing` | on or off |
 # | 4 | switch Dynamic Memory off | `Set-VMMemory -DynamicMemoryEnabled` | off |
 # | 5 | start it | `Start-VM` | |
