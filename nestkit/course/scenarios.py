@@ -245,7 +245,7 @@ class Scenario:
         what = f"{self.hosts} nested hosts ({NAMES[self.nested]} in {NAMES[self.outer]})"
         word = "fits" if self.fits else "does not fit"
         return (
-            f"{what}, {self.vms} VMs in each: {word}. {self.binds} gives out first; "
+            f"{what}, {self.vms} VMs in each: {word}. First to give out: {self.binds}; "
             f"{self.hosts_that_fit} hosts of this size would have room."
         )
 

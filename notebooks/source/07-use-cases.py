@@ -64,7 +64,8 @@ host = nk.connect("practice://esx")
 # - **Two layers.** A third is possible, and speed falls off a cliff there.
 #
 # The minimums are those that preflight checks. What the work inside costs comes from a measured
-# run, here from the recorded lab, whose layers are emulated.
+# run, here from the recorded lab, whose layers are emulated; `nk.course.Scenario(run=…)` takes one
+# of your own.
 
 # %%
 form = nk.course.scenario_form()
@@ -270,6 +271,8 @@ nk.course.check("07.cluster", cluster)
 
 # %% [markdown]
 # ## Disaster recovery: failover and restore
+#
+# Each name below is a VM of the practice host; on a host of your own take your own names.
 #
 # A recovery plan that was never rehearsed is a wish. In nested hosts a disaster costs nothing, so
 # rehearse both halves: **failover**, another host takes over; and **restore**, the first one is as
