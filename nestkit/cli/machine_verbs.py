@@ -179,7 +179,8 @@ def benchmark(
 ) -> int:
     """Measure what each layer costs.
 
-    In a lab, or with local:// on this machine alone. The run is kept where the explore page finds it, also when it was cut short by Ctrl-C.
+    In a lab, or with local:// on this machine alone. The run is kept where the explore page finds
+    it, also when it was cut short by Ctrl-C.
     """
     from nestkit import charts
     from nestkit import lab as laboratory
