@@ -36,6 +36,9 @@ General statistics:
     total time:                          {elapsed:.4f}s
     total number of events:              {events}
 
+Latency (ms):
+         sum:                                  {busy_ms:.2f}
+
 Threads fairness:
     events (avg/stddev):           {events}.0000/0.00
     execution time (avg/stddev):   {elapsed:.4f}/0.00
@@ -135,7 +138,10 @@ class FakeLayer:
                 figure = f"{events}.00 MiB transferred ({1e9 / ns:.2f} MiB/sec)"
             elapsed = events * ns * self.short / 1e9
             self._pass(elapsed)
-            text = SYSBENCH.format(figure=figure, elapsed=max(elapsed, 1e-4), events=events)
+            elapsed = max(elapsed, 1e-4)
+            text = SYSBENCH.format(
+                figure=figure, elapsed=elapsed, events=events, busy_ms=events * ns / 1e6
+            )
             return 0, text, ""
         if name == "nestkit-probe":
             ns = self._time(PROBES[tuple(argv[1:-2])])
