@@ -115,9 +115,9 @@ nk.course.check("07.training", training)
 # %% [markdown]
 # ## Test environments
 #
-# DevOps and infrastructure teams validate scripts and deployment pipelines on nested hosts before
-# they touch real ones. This pays most where a change runs over **several hosts**, since it is
-# there that order, time-outs and half-done work show.
+# Whoever automates hosts, in DevOps or in operations, tries scripts and pipelines on nested hosts
+# before they touch real ones. This pays most where a change runs over **several hosts**, since it
+# is there that order, time-outs and half-done work show.
 #
 # **Your task.** A change is to be tested on four nested ESXi hosts with four VMs each, of 2 vCPUs
 # and 4 GiB, as in production, with at most 2 vCPUs a core. Three machines are on offer. Take the
