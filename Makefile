@@ -80,8 +80,9 @@ perf: $(VENV)/dev.stamp  ## print the ratios of time that the README quotes
 soak: $(VENV)/dev.stamp  ## the long storms; run by hand
 	NESTKIT_SOAK=1 $(BIN)/python -m pytest -q --no-skips -m "slow or kill or lab" --timeout 7200
 
-notebooks: $(VENV)/dev.stamp  ## generate the learner's notebooks from notebooks/source
+notebooks: $(VENV)/dev.stamp  ## generate the learner's notebooks and the cheat sheet
 	$(BIN)/python -m nestkit.course.editions --write learner
+	$(BIN)/python -m nestkit.course.cheatsheet --write
 
 solutions: $(VENV)/dev.stamp  ## generate and run the solutions
 	$(BIN)/python -m nestkit.course.editions --write solution
