@@ -60,6 +60,21 @@ function Wait-Guest([int] $Seconds) {
     }
 }
 """
+_STOP = r"""
+function Stop-NestedVM([int] $Seconds) {
+    # without -TurnOff this asks the guest, and one that has just started cannot answer yet
+    $end = (Get-Date).AddSeconds($Seconds)
+    while ($true) {
+        try {
+            Hyper-V\Stop-VM -VM (Get-NestedVM) -Confirm:$false
+            return
+        } catch {
+            if ((Get-Date) -gt $end) { throw }
+        }
+        Start-Sleep -Seconds 2
+    }
+}
+"""
 
 
 def write(plan: Plan) -> str:
@@ -70,7 +85,9 @@ def write(plan: Plan) -> str:
     ]
     enters = any(step.property in GUEST_PROPERTIES for step in plan.steps)
     top = _TOP.replace("__FIND__", _BY_FOLDER if plan.creates_vm else _BY_ID)
-    text = "\n".join(parts) + (_PARAM if enters else "") + top + (_INSIDE if enters else "")
+    stops = any(step.op == "shutdown_guest" for step in plan.steps)
+    text = "\n".join(parts) + (_PARAM if enters else "") + top
+    text += (_STOP if stops else "") + (_INSIDE if enters else "")
     body = ["", f"$vmId = {powershell(plan.vm.id)}"]
     if enters:
         body += ["if ($null -eq $Guest) { throw 'give -Guest (Get-Credential), see above' }"]
@@ -88,11 +105,7 @@ def line_for(step: Step) -> str:
 
 def _step(step: Step) -> list[str]:
     if step.op == "shutdown_guest":
-        return [
-            "# without -TurnOff this asks the guest; with it the plug would be pulled",
-            "Hyper-V\\Stop-VM -VM (Get-NestedVM) -Confirm:$false",
-            "Assert-State 'Off'",
-        ]
+        return ["Stop-NestedVM 20", "Assert-State 'Off'"]
     if step.op == "power_off":
         return ["Hyper-V\\Stop-VM -VM (Get-NestedVM) -TurnOff -Force", "Assert-State 'Off'"]
     if step.op == "discard_saved_state":
