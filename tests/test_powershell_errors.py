@@ -235,7 +235,6 @@ def test_what_51_or_this_host_does_not_read_runs_nothing(
         "Start-Process x",
         "Get-VMSan",
         "$env:x = 1",
-        "[scriptblock]::Create('1')",
         "Get-VM -OutBuffer 3",
         "bcdedit /enum {current}",
     ],

@@ -94,7 +94,7 @@ class Progress:
         if self.live:
             width = shutil.get_terminal_size().columns - 1
             self._show(f"\r\x1b[K{plain(text)[:width]}", newline=False)
-        elif (not total and message != self.last) or now - self.shown_at > 10:
+        elif (not done and message != self.last) or now - self.shown_at > 10:
             self._show(plain(text))
             self.shown_at = now
         self.last = message
