@@ -4,6 +4,8 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 NOTEBOOKS = notebooks/*.ipynb notebooks/solutions/*.ipynb
+# a file of tests stays in one process: its tests share a practice host
+PARALLEL = -n auto --maxprocesses 4 --dist loadfile
 NBVAL = -p tests.nbval_state --nbval-lax --nbval-current-env --nbval-cell-timeout=60 --nbval-sanitize-with tests/nbval.cfg
 
 
@@ -52,8 +54,8 @@ course: $(VENV)/course.stamp  ## set everything up and open JupyterLab at lesson
 	@$(BIN)/nestkit course
 
 test: $(VENV)/dev.stamp  ## set everything up and run the tests (no root, no peers)
-	$(BIN)/python -m pytest -q -m "not (slow or lab or kill or peer or perf or browser)"
-	$(BIN)/python -m pytest -q -p no:cacheprovider $(NBVAL) $(NOTEBOOKS)
+	$(BIN)/python -m pytest -q $(PARALLEL) -m "not (slow or lab or kill or peer or perf or browser)"
+	$(BIN)/python -m pytest -q $(PARALLEL) -p no:cacheprovider $(NBVAL) $(NOTEBOOKS)
 
 lint: $(VENV)/dev.stamp  ## lint, format and types
 	$(BIN)/ruff check .
@@ -69,7 +71,7 @@ peers:  ## install what the tests of independent peers and the browser need (as 
 	  $$root apt-get update -qq && $$root apt-get install -y -qq --no-install-recommends $(PEERS); }
 
 check: lint peers  ## all that make test leaves out: lint, types, peers, browser, kill matrix, lab, ratios
-	$(BIN)/python -m pytest -q --no-skips -m "(slow or kill or peer) and not (lab or perf or browser)"
+	$(BIN)/python -m pytest -q $(PARALLEL) --no-skips -m "(slow or kill or peer) and not (lab or perf or browser)"
 	$(BIN)/python -m pytest -q --no-skips -m "browser"
 	$(BIN)/python -m pytest -q --no-skips -m "lab and not (perf or slow)"
 	$(BIN)/python -m pytest -q --no-skips -m "perf and not slow" -s

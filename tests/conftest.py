@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,6 +36,12 @@ def pytest_deselected(items: list[pytest.Item]) -> None:
         _deselected.update({mark for mark in LEFT_OUT if item.get_closest_marker(mark)})
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    # each process left out the same tests
+    _deselected.update(Counter(getattr(node, "workeroutput", {}).get("deselected")) - _deselected)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for mark, count in sorted(_deselected.items()):
         terminalreporter.write_line(
@@ -46,6 +53,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if sys.modules.get("nestkit.practice"):
         sys.modules["nestkit.practice"].stop()  # shared practice hosts of this run's state
+    if hasattr(session.config, "workeroutput"):  # one of several processes: the first one sums up
+        session.config.workeroutput["deselected"] = dict(_deselected)
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     skipped = len(reporter.stats.get("skipped", [])) if reporter else 0
     strict = session.config.getoption("--no-skips") or os.environ.get("CI") == "true"
