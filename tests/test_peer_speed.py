@@ -132,7 +132,7 @@ def test_a_fleet_is_far_quicker_than_attribute_access_on_the_peer() -> None:
         f"\nGo peer, fleet of {count}: {fleet_s:.1f} s, {ratio:.0f} x faster than attribute access "
         f"(from {asked} VMs)"
     )
-    assert ratio >= 25  # the aim is 50; 39 was seen on a busy machine
+    assert ratio >= 25  # 58 on a quiet machine, 39 on a busy one; the aim is 50
 
 
 def walk(thing: Any, path: str) -> Any:
