@@ -12,6 +12,7 @@ from math import gcd
 from typing import Any, Final, get_args
 
 from nestkit.configure import planner_esx_network
+from nestkit.configure.goals import check_sizes, check_whole_numbers, refuse
 from nestkit.configure.planning import Place, Values
 from nestkit.errors import ConsentNeeded, PlanError
 from nestkit.facts import HostFacts, Unknown, VmFacts
@@ -79,29 +80,18 @@ def _vm_target(vm: VmFacts) -> Target:
 
 
 def _check_goal(goal: NestedGoal) -> None:
-    def refuse(what: str, remedy: str) -> PlanError:
-        return PlanError(f"the goal cannot be met: {what}", remedy=remedy)
-
-    for name in ("cpu_count", "memory_gib"):
-        if type(getattr(goal, name)) is not int:
-            raise refuse(f"{name} is {getattr(goal, name)!r}", "use a whole number, or 0")
+    check_whole_numbers(goal)
     if goal.network not in get_args(Network):
         words = ", ".join(f'"{word}"' for word in get_args(Network))
         raise refuse(f"network is {goal.network!r}", f"use one of {words}")
-    if goal.cpu_count and goal.cpu_count < MIN_CPUS:
-        raise refuse(
-            f"{goal.cpu_count} vCPU is fewer than ESXi 8 needs",
-            f"ask for {MIN_CPUS} or more, or 0 to keep what is there",
-        )
-    if goal.memory_gib and goal.memory_gib * 1024 < MIN_MEMORY_MIB:
-        raise refuse(
-            f"{goal.memory_gib} GiB is less than ESXi 8 needs",
-            f"ask for {MIN_MEMORY_MIB // 1024} GiB or more, or 0 to keep what is there",
-        )
-    if goal.memory_gib > MAX_MEMORY_GIB:
-        raise refuse(
-            f"{goal.memory_gib} GiB is more than a VM can have", f"ask for {MAX_MEMORY_GIB} or less"
-        )
+    check_sizes(
+        goal,
+        product="ESXi 8",
+        too_few="fewer than ESXi 8 needs",
+        min_cpus=MIN_CPUS,
+        min_memory_mib=MIN_MEMORY_MIB,
+        max_memory_gib=MAX_MEMORY_GIB,
+    )
 
 
 def _refuse_impossible(facts: HostFacts, vm: VmFacts, goal: NestedGoal) -> None:

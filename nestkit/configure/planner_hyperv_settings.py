@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Any, Final
 
+from nestkit.configure.goals import check_sizes, check_whole_numbers, refuse
 from nestkit.configure.planning import Values
 from nestkit.errors import ConsentNeeded, PlanError
 from nestkit.facts import HostFacts, Unknown, VmFacts, VmNicFacts
@@ -68,31 +69,20 @@ def chosen(vm: VmFacts, goal: NestedGoal) -> list[VmNicFacts]:
 
 
 def check_goal(goal: NestedGoal) -> None:
-    def refuse(what: str, remedy: str) -> PlanError:
-        return PlanError(f"the goal cannot be met: {what}", remedy=remedy)
-
-    for name in ("cpu_count", "memory_gib"):
-        if type(getattr(goal, name)) is not int:
-            raise refuse(f"{name} is {getattr(goal, name)!r}", "use a whole number, or 0")
+    check_whole_numbers(goal)
     if goal.network not in ("auto", "spoofing", "nat", "leave"):
         raise refuse(
             f"network is {goal.network!r}, which Hyper-V does not have",
             'use network="auto", "spoofing", "nat" or "leave"',
         )
-    if goal.cpu_count and goal.cpu_count < MIN_CPUS:
-        raise refuse(
-            f"{goal.cpu_count} vCPU is too few for a hypervisor and its VMs",
-            f"ask for {MIN_CPUS} or more, or 0 to keep what is there",
-        )
-    if goal.memory_gib and goal.memory_gib * 1024 < MIN_MEMORY_MIB:
-        raise refuse(
-            f"{goal.memory_gib} GiB is less than Hyper-V needs",
-            f"ask for {MIN_MEMORY_MIB // 1024} GiB or more, or 0 to keep what is there",
-        )
-    if goal.memory_gib > MAX_MEMORY_GIB:
-        raise refuse(
-            f"{goal.memory_gib} GiB is more than a VM can have", f"ask for {MAX_MEMORY_GIB} or less"
-        )
+    check_sizes(
+        goal,
+        product="Hyper-V",
+        too_few="too few for a hypervisor and its VMs",
+        min_cpus=MIN_CPUS,
+        min_memory_mib=MIN_MEMORY_MIB,
+        max_memory_gib=MAX_MEMORY_GIB,
+    )
     if goal.install_role and not goal.guest_user:
         raise refuse("the role needs a user of the guest", "name one with guest_user")
     check_prefix(goal.nat_prefix or NAT_PREFIX)
