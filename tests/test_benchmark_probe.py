@@ -37,7 +37,8 @@ def test_each_measurement_lasts_about_as_long_as_asked(here: Runner, what: str) 
     whole = time.monotonic() - started
     reading = parse_probe(result.stdout)
     guest_s = float(result.stdout.split()[1])
-    assert 0.3 <= reading.elapsed_s < 3
+    # The probe prints a value of four digits: the time worked back from it is rounded too.
+    assert 0.3 * 0.999 <= reading.elapsed_s < 3
     assert reading.elapsed_s <= guest_s * 1.01
     assert guest_s <= whole
 
