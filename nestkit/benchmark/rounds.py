@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from math import ceil
@@ -26,7 +27,7 @@ from nestkit.benchmark.provenance import (
 from nestkit.benchmark.runfile import Run, Status
 from nestkit.benchmark.samples import Sample
 from nestkit.benchmark.workloads import WORKLOADS, Workload
-from nestkit.errors import NestkitError, RunError
+from nestkit.errors import DeadlineExceeded, NestkitError, RunError
 from nestkit.runners.base import Runner
 
 CANARY: Final = WORKLOADS["arithmetic"]
@@ -34,6 +35,7 @@ CANARY_S: Final = 0.1
 _INSTALL: Final = (
     "install the tool in that layer, or choose other workloads; the layers of a lab have them all"
 )
+_LATE_AT_MOST: Final = 1  # samples of a workload that may not end in time, before it is given up
 _OVERHEAD_S: Final = 0.4  # of one sample beside its own time, before anything is known
 
 
@@ -130,6 +132,7 @@ class _Session:
         self.run_id = f"{stamp}-{plan.seed & 0xFFFFFFFF:08x}"
         self.cost_s: dict[tuple[str, str], float] = {}
         self.canary_operations = 0
+        self.late: Counter[str] = Counter()  # samples that did not end in time, by workload
 
     # ------------------------------------------------------------------ the course of a run
 
@@ -184,16 +187,26 @@ class _Session:
     def warm_up(self) -> None:
         seconds = self.plan.sample_s
         self.canary_operations = self.base.calibrate(CANARY, CANARY_S)
-        for workload in self.active:
-            for layer in self.taking(workload):
-                self.control.check()
-                self.tell(f"warm-up: {workload.title} in {layer.name}")
-                count = layer.calibrate(workload, seconds) if workload.first_operations else 0
-                layer.operations[workload.name] = count
-                reading = self.sample(0, workload, layer, canary_ns=0.0)
-                # a machine that was busy a moment ago would make all samples too short
-                count = max(count, ceil(count * seconds / reading.elapsed_s))
-                layer.operations[workload.name] = count
+        for workload in tuple(self.active):
+            try:
+                for layer in self.taking(workload):
+                    self.control.check()
+                    self.tell(f"warm-up: {workload.title} in {layer.name}")
+                    count = layer.calibrate(workload, seconds) if workload.first_operations else 0
+                    layer.operations[workload.name] = count
+                    reading = self.sample(0, workload, layer, canary_ns=0.0)
+                    # a machine that was busy a moment ago would make all samples too short
+                    count = max(count, ceil(count * seconds / reading.elapsed_s))
+                    layer.operations[workload.name] = count
+            except DeadlineExceeded as error:
+                layer.look()  # raises where more than this workload hangs
+                self.active.remove(workload)
+                self.notes.append(f"{workload.name} was not measured: {error.message}")
+        if not self.active:
+            raise RunError(
+                f"nothing can be measured: {'; '.join(self.notes)}",
+                remedy="give the machine less to do beside it, or measure fewer layers",
+            )
 
     def measure(self) -> None:
         order = random.Random(self.plan.seed)  # noqa: S311  (an order, not a secret)
@@ -204,9 +217,18 @@ class _Session:
             for workload in order.sample(self.active, len(self.active)):
                 taking = self.taking(workload)
                 for layer in order.sample(taking, len(taking)):
+                    if self.late[workload.name] > _LATE_AT_MOST:
+                        continue
                     self.control.check()
                     self.tell(f"round {number}: {workload.title} in {layer.name}")
-                    self.sample(number, workload, layer, canary_ns)
+                    try:
+                        self.sample(number, workload, layer, canary_ns)
+                    except DeadlineExceeded as error:
+                        layer.look()  # raises where more than this workload hangs
+                        self.late[workload.name] += 1
+                        self.notes.append(f"{workload.name}, round {number}: {error.message}")
+                        if self.late[workload.name] > _LATE_AT_MOST:
+                            self.notes.append(f"{workload.name}: no more of it was taken")
 
     def finish(self, status: Status) -> Run:
         self.tell("done" if status == "complete" else status)

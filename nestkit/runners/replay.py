@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
-from nestkit.errors import RunError
+from nestkit.errors import DeadlineExceeded, RunError
 from nestkit.facts import Unknown
 from nestkit.runners.base import Acceleration, ExecResult, LayerFacts, Runner
 
@@ -86,7 +86,23 @@ class Call:
     """One command and what came of it."""
 
     argv: tuple[str, ...]
-    result: ExecResult
+    result: ExecResult | DeadlineExceeded
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values, for :meth:`from_json`."""
+        argv = list(self.argv)
+        if isinstance(self.result, DeadlineExceeded):
+            return {"argv": argv, "late": self.result.message, "remedy": self.result.remedy}
+        return {"argv": argv, **asdict(self.result)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Call:
+        """The call of such values; KeyError or TypeError if they are none."""
+        rest = dict(data)
+        argv = tuple(rest.pop("argv"))
+        if "late" in rest:
+            return cls(argv, DeadlineExceeded(rest["late"], remedy=rest["remedy"]))
+        return cls(argv, ExecResult(**rest))
 
 
 class Recorder:
@@ -111,7 +127,11 @@ class Recorder:
         self, argv: Sequence[str], *, timeout: float, env: Mapping[str, str] | None = None
     ) -> ExecResult:
         """Run a program in the layer, and remember what it said."""
-        result = self._runner.run(argv, timeout=timeout, env=env)
+        try:
+            result = self._runner.run(argv, timeout=timeout, env=env)
+        except DeadlineExceeded as error:
+            self.calls.append(Call(tuple(argv), error))
+            raise
         self.calls.append(Call(tuple(argv), result))
         return result
 
@@ -141,7 +161,9 @@ class ReplayRunner:
 
     def __init__(self, facts: LayerFacts, calls: Sequence[Call]) -> None:
         self._facts = facts
-        self._answers: defaultdict[tuple[str, ...], deque[ExecResult]] = defaultdict(deque)
+        self._answers: defaultdict[tuple[str, ...], deque[ExecResult | DeadlineExceeded]] = (
+            defaultdict(deque)
+        )
         for call in calls:
             self._answers[call.argv].append(call.result)
 
@@ -164,6 +186,8 @@ class ReplayRunner:
         ------
         RunError
             If it was not run, or not as often, when the layer was recorded.
+        DeadlineExceeded
+            If it did not end in time then.
         """
         answers = self._answers[tuple(argv)]
         if not answers:
@@ -171,7 +195,10 @@ class ReplayRunner:
                 f"the recording of {self.layer} has no further answer to {' '.join(argv)!r}",
                 remedy="replay it as it was recorded, `nk.benchmark.replay(file)`, or boot a lab",
             )
-        return answers.popleft()
+        answer = answers.popleft()
+        if isinstance(answer, DeadlineExceeded):
+            raise DeadlineExceeded(answer.message, remedy=answer.remedy)
+        return answer
 
     def put(self, src: Path, dst: str) -> None:
         """Refused: a recording has no files."""
@@ -230,7 +257,7 @@ class Recording:
             "layers": [
                 {
                     "facts": facts_to_json(facts),
-                    "calls": [{"argv": list(c.argv), **asdict(c.result)} for c in calls],
+                    "calls": [call.to_json() for call in calls],
                 }
                 for facts, calls in zip(self.facts, self.calls, strict=True)
             ],
@@ -266,12 +293,7 @@ class Recording:
             return cls(
                 about=dict(data["about"]),
                 facts=tuple(facts_from_json(item["facts"]) for item in data["layers"]),
-                calls=tuple(
-                    tuple(
-                        Call(tuple(call.pop("argv")), ExecResult(**call)) for call in item["calls"]
-                    )
-                    for item in data["layers"]
-                ),
+                calls=tuple(tuple(map(Call.from_json, item["calls"])) for item in data["layers"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise RunError(f"{path} is no whole recording: {error}", remedy=_REMEDY) from error
