@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -188,6 +189,39 @@ def test_lesson_02_faults_are_those_of_the_host(host: Host) -> None:
     assert check("02.faults", host, 7).status == "not right"
 
 
+def test_lesson_02_names_are_taken_as_the_table_shows_them(host: Host) -> None:
+    def said(name: str, rule: str) -> str:
+        nic = ", Network adapter 1" if rule.startswith("esx.nic.") else ""
+        return f"VM {name}{nic}"
+
+    assert check("02.faults", host, {said(*pair): pair[1] for pair in FAULTS.items()}).ok
+    assert check("02.faults", host, list(FAULTS.items())).ok
+
+
+@pytest.mark.parametrize(
+    ("wrong", "hint"),
+    [
+        ({"nested-esxi-04": "Memory of the nested host"}, "no id of a rule"),
+        ({"nested-esxi-04": []}, "no rule is named"),
+        ({"nested-esxi-99": "esx.vm.memory"}, "no VM 'nested-esxi-99'"),
+        ({"nested-esxi-04": "hyperv.vm.memory"}, "no id of a rule"),
+    ],
+)
+def test_lesson_02_each_wrong_line_gets_its_own_hint(
+    host: Host, wrong: dict[str, Any], hint: str
+) -> None:
+    verdict = check("02.faults", host, FAULTS | wrong)
+    assert verdict.status == "not right"
+    assert hint in verdict.hints[0]
+
+
+def test_lesson_02_on_a_host_without_faults_there_is_nothing_to_name(host: Host) -> None:
+    whole = dataclasses.replace(host.read(), vms=())
+    calm = SimpleNamespace(read=lambda: whole)
+    assert check("02.faults", calm, {}).ok
+    assert check("02.faults", calm, ...).status == "not done yet"
+
+
 def test_lesson_02_repair_is_judged_by_the_host(host: Host) -> None:
     plan = nk.configure.plan(host, vm="nested-esxi-04")
     assert check("02.repaired", host, plan=plan).status == "not done yet"
@@ -218,6 +252,30 @@ def test_lesson_03_from_plan_to_rollback_by_forms(host: Host) -> None:
     undone = back.run()
     assert back.state == "done", back.error
     assert check("03.rolled-back", host, plan=plan, done=done, undone=undone).ok
+
+
+def test_lesson_03_any_way_back_counts(host: Host) -> None:
+    plan = nk.configure.plan(host, vm=VM)
+    done = nk.configure.apply(plan, host)
+    form = ready.rollback_form(done, host)
+    assert check("03.rolled-back", host, plan=plan, done=done, undone=form).status == "not done yet"
+    nk.configure.rollback(done.journal, host, hard_power_off=True)  # as from a terminal
+    assert check("03.rolled-back", host, plan=plan, done=done, undone=...).ok
+    assert check("03.rolled-back", host, plan=plan, done=done, undone=form).ok
+
+
+def test_lesson_03_after_a_restart_the_check_names_the_journal(host: Host) -> None:
+    done = nk.configure.apply(nk.configure.plan(host, vm=VM), host)
+    plan = nk.configure.plan(host, vm=VM)  # the notebook runs again from its top
+    verdict = check("03.rolled-back", host, plan=plan, done=None, undone=...)
+    assert verdict.status == "not done yet"
+    assert f'nk.configure.rollback("{done.journal}", host)' in verdict.hints[0]
+    nothing = nk.configure.apply(plan, host)
+    for undone in (..., nk.configure.rollback(nothing.journal, host)):
+        verdict = check("03.rolled-back", host, plan=plan, done=nothing, undone=undone)
+        assert verdict.status == "not done yet", str(verdict)
+    undone = nk.configure.rollback(done.journal, host, hard_power_off=True)
+    assert check("03.rolled-back", host, plan=plan, done=None, undone=undone).ok
 
 
 def test_lesson_03_a_part_of_the_plan_is_not_right_and_says_what_is_left(host: Host) -> None:
@@ -294,6 +352,17 @@ def test_a_lesson_finds_its_vm_by_its_fault_whatever_its_name(state_dir: Path, h
     with pytest.raises(CourseError, match="no VM that only the rule esx") as raised:
         hosts.vm_for(host, "esx.vm.passthrough")
     assert "nestkit reset" in raised.value.remedy
+
+
+def test_the_lessons_about_esxi_say_so_on_a_hyper_v_host(state_dir: Path) -> None:
+    with nk.practice.start("hyperv") as practice:
+        with pytest.raises(CourseError, match="is a Hyper-V host") as raised:
+            hosts.use_host(practice.url, practice.password)
+        assert "lesson 04" in raised.value.remedy
+        host = nk.connect(practice.url, password=practice.password)
+        with pytest.raises(CourseError, match="no ESXi host"):
+            hosts.vm_for(host, "esx.vm.nested-hv")
+        host.close()
 
 
 def test_another_seed_gives_another_vm_the_same_fault(state_dir: Path) -> None:

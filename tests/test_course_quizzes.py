@@ -111,6 +111,9 @@ def test_text_from_the_file_is_escaped_and_pages_without_widgets_get_the_questio
     quiz.asked[0].submit()
     assert "<img" not in quiz.asked[0].feedback.value
     assert quiz.asked[0].feedback.value.count("</div>") == 1
+    answered = quiz._repr_mimebundle_()["text/html"]  # as a solution shows it
+    assert answered.count("(chosen)") == 1
+    assert quiz.asked[0].feedback.value in answered
 
 
 def test_every_answer_has_a_label(folder: Path) -> None:

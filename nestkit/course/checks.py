@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -107,7 +108,7 @@ def check(item: str, /, *args: Any, **kwargs: Any) -> Verdict:
         Lesson and exercise: "03.applied".
     args, kwargs
         What the check looks at, such as the host. An answer that is still ``...`` gives
-        "not done yet".
+        "not done yet"; one that the check can do without is then left out.
 
     Raises
     ------
@@ -121,6 +122,11 @@ def check(item: str, /, *args: Any, **kwargs: Any) -> Verdict:
         raise CourseError(
             f"there is no exercise {item!r}", remedy=f"did you mean {' or '.join(near)}?"
         )
+    asked = inspect.signature(_CHECKS[item]).parameters.values()
+    optional = {each.name for each in asked if each.default is not each.empty}
+    kwargs = {
+        name: kwargs[name] for name in kwargs if not (kwargs[name] is ... and name in optional)
+    }
     if _untouched(args) or _untouched(kwargs):
         verdict = not_done("The answer is still “...”: put yours in its place, and run the cell.")
     else:

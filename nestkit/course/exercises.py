@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from nestkit.configure import plan as make_plan
 from nestkit.configure import verify
+from nestkit.configure.journal import read_plan
 from nestkit.course.checks import Verdict, exercise, not_done, not_right, passed
+from nestkit.course.forms import Form
 from nestkit.course.hosts import blocked_vms
 from nestkit.course.readiness import environment
-from nestkit.errors import CourseError
+from nestkit.errors import CourseError, NestkitError
 from nestkit.hosts.base import Host
 from nestkit.plans import NestedGoal, Plan
 from nestkit.preflight import check as preflight
+from nestkit.requirements import rules
+from nestkit.state import state_dir
 
 if TYPE_CHECKING:
     from nestkit.configure import Outcome, RollbackResult
@@ -42,27 +48,41 @@ def _host(host: Host) -> Verdict:
     return passed(f"{facts.name} answers: {kind} with {len(facts.vms)} virtual machines.")
 
 
-def _faults(host: Host) -> dict[str, set[str]]:
-    """What blocks each VM: name → ids of failed rules, those of its NICs too."""
-    found: dict[str, set[str]] = {}
-    for vm, failed in blocked_vms(host.read()):
-        found.setdefault(vm.name, set()).update(failed)
-    return found
+def _vm_meant(said: str, known: Collection[str]) -> str:
+    """The VM that is meant; the subject of a finding ("VM web, Network adapter 1") names one."""
+    return said if said in known else said.removeprefix("VM ").partition(",")[0]
 
 
 @exercise("02.faults")
 def _named(host: Host, answer: Mapping[str, str | Collection[str]]) -> Verdict:
-    faults = _faults(host)
-    given = {
-        str(name): {wanted} if isinstance(wanted, str) else set(wanted)
-        for name, wanted in answer.items()
-    }
+    facts = host.read()
+    names = {vm.name for vm in facts.vms}
+    ids = {rule.id for rule in rules(facts.platform)}
+    faults: dict[str, set[str]] = {}
+    for vm, failed in blocked_vms(facts):
+        faults.setdefault(vm.name, set()).update(failed)
+    given: dict[str, set[str]] = {}
+    for said, wanted in dict(answer).items():
+        words = [wanted] if isinstance(wanted, str) else wanted
+        vm_name = _vm_meant(str(said).strip(), names)
+        given.setdefault(vm_name, set()).update(str(word).strip() for word in words)
+    if not given and not faults:
+        return passed(
+            f"No VM of {facts.name} is blocked, so there is none to name. The practice host "
+            "practice://esx has faults to find."
+        )
     if not given:
         return not_done("No VM is named yet.", "start with one line of the table above")
     hints: list[str] = []
     for name, named in given.items():
-        if name not in faults:
+        if strange := sorted(named - ids):
+            hints.append(f"{name}: {strange[0]!r} is no id of a rule; copy one from the column id")
+        elif name not in names:
+            hints.append(f"there is no VM {name!r} here: write its name as in the table above")
+        elif name not in faults:
             hints.append(f"{name}: nothing blocks this VM; a warning or a note does not block")
+        elif not named:
+            hints.append(f"{name}: no rule is named")
         elif not named <= faults[name]:
             wrong = ", ".join(sorted(named - faults[name]))
             hints.append(f"{name}: {wrong} passes here; look for ✗ in the rows of this VM")
@@ -125,19 +145,47 @@ def _applied(host: Host, *, plan: Plan) -> Verdict:
     )
 
 
+def _result(given: Any) -> Any:
+    """What a form came to; anything else as it is."""
+    return given.result if isinstance(given, Form) else given
+
+
+def _earlier_journal(plan: Plan) -> Path | None:
+    """The newest journal that changed the VM of this plan, perhaps of an earlier session."""
+    for path in sorted(state_dir("journals").glob("*.jsonl"), reverse=True):
+        with suppress(NestkitError):
+            carried_out = read_plan(path)
+            if carried_out.vm.id == plan.vm.id and not carried_out.is_empty:
+                return path
+    return None
+
+
 @exercise("03.rolled-back")
 def _rolled_back(
-    host: Host, *, plan: Plan, done: Outcome | None, undone: RollbackResult | None = None
+    host: Host,
+    *,
+    plan: Plan,
+    done: Outcome | Form | None = None,
+    undone: RollbackResult | Form | None = None,
 ) -> Verdict:
-    if done is None:
+    taken: RollbackResult | None = _result(undone)
+    ran: RollbackResult | Outcome | None = taken or _result(done)
+    # a plan made after the apply is empty: the one that was applied says how it was before
+    first = ran.plan if ran and plan.is_empty else plan
+    if first.is_empty and (earlier := _earlier_journal(plan)):
+        return not_done(
+            f"{plan.vm.name} was changed before the kernel started, so this plan is empty.",
+            f'its journal is kept: undone = nk.configure.rollback("{earlier}", host)',
+        )
+    if ran is None:
         return not_done(
             "Nothing was applied yet, so there is nothing to take back.",
             "apply the plan first, in the exercise above",
         )
-    now = _made_now(plan, host)
-    if now.steps == plan.steps:
+    now = _made_now(first, host)
+    if now.steps == first.steps:
         return passed(f"{plan.vm.name} is as it was before: the plan is the same again.")
-    left = [str(item) for item in (*undone.conflicts, *undone.not_undone)] if undone else []
+    left = [str(item) for item in (*taken.conflicts, *taken.not_undone)] if taken else []
     if left:
         return not_right("Not everything could be taken back.", *left[:3])
     if now.is_empty:
@@ -147,7 +195,7 @@ def _rolled_back(
         )
     return not_right(
         f"{plan.vm.name} is neither as planned nor as at first.",
-        f"the first plan had {len(plan.steps)} steps, a plan made now has {len(now.steps)}",
+        f"the first plan had {len(first.steps)} steps, a plan made now has {len(now.steps)}",
         "run the rollback again: it goes on where it was cut off",
     )
 
@@ -163,8 +211,10 @@ def _plain(host: Host, *, vm: str) -> Verdict:
     if facts.dynamic_memory is True:
         return not_done(
             f"{vm} still has Dynamic Memory.",
-            "the cmdlet is Set-VMMemory; it takes -VMName and -DynamicMemoryEnabled",
+            "the cmdlet is Set-VMMemory; it takes -VMName and -DynamicMemoryEnabled, and the "
+            "value is $false, without quotation marks",
             "Hyper-V changes this only while the VM is off: look at what run_ps printed",
+            f"the line must name {vm}, and stand between Stop-VM and Start-VM",
         )
     return not_right(
         f"{vm} has static memory, and is blocked by something else.",
@@ -177,14 +227,22 @@ exercise("04.applied")(_applied)
 
 @exercise("04.rolled-back")
 def _all_but_the_role(
-    host: Host, *, plan: Plan, done: Outcome | None, undone: RollbackResult | None = None
+    host: Host,
+    *,
+    plan: Plan,
+    done: Outcome | Form | None = None,
+    undone: RollbackResult | Form | None = None,
 ) -> Verdict:
-    if done is None:
-        return _rolled_back(host, plan=plan, done=None)
-    can_go_back = tuple(step for step in plan.steps if step.reversible)
-    left = [item.step for item in undone.not_undone] if undone else []
-    if all(not step.reversible for step in left) and (
-        tuple(s for s in _made_now(plan, host).steps if s.reversible) == can_go_back
+    taken: RollbackResult | None = _result(undone)
+    ran: RollbackResult | Outcome | None = taken or _result(done)
+    first = ran.plan if ran and plan.is_empty else plan
+    can_go_back = tuple(step for step in first.steps if step.reversible)
+    left = [item.step for item in taken.not_undone] if taken else []
+    if (
+        ran
+        and can_go_back
+        and all(not step.reversible for step in left)
+        and tuple(s for s in _made_now(first, host).steps if s.reversible) == can_go_back
     ):
         stays = " What was installed inside the guest stays." if left else ""
         return passed(f"{plan.vm.name} has its settings of before.{stays}")

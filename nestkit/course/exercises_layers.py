@@ -23,12 +23,15 @@ _TYPE_HINTS: Final = {
 }
 # scenario → its innermost machine's layer, and a hint
 SCENARIOS: Final = {
-    "web server": (1, "one VM on one host: the host is L0"),
+    "web server": (1, "one VM on one host: the host is L0, and the VM the next one"),
     "witness": (1, "the appliance is a VM on the server, although ESXi runs in it"),
-    "lab on a laptop": (2, "Workstation and the Windows under it are both L0"),
+    "lab on a laptop": (
+        2,
+        "Workstation and the Windows under it are both L0; count on from there, VM by VM",
+    ),
     "console": (0, "the root partition is beside the VMs of Hyper-V, not in one of them"),
     "container": (1, "a container shares the kernel of its machine: it is no machine of its own"),
-    "three deep": (3, "count the VMs you pass on the way in; each is one layer"),
+    "three deep": (3, "the server is 0; count the VMs you pass on the way in, each is one layer"),
 }
 
 
@@ -86,8 +89,8 @@ def _layers(counted: Mapping[str, object]) -> Verdict:
         said = _number(answers[name])
         if said == str(layer):
             continue
-        asked = f"answer a number from 0 to 3, not {answers[name]!r}"
-        hints.append(f"{name}: {hint if said in set('0123') else asked}")
+        asked = f"answer with a number, such as 2, not {answers[name]!r}"
+        hints.append(f"{name}: {hint if said.isdigit() else asked}")
     if hints:
         return not_right(f"{len(SCENARIOS) - len(hints)} of {len(SCENARIOS)} are right.", *hints)
     return passed(f"All {len(SCENARIOS)} counted rightly.")

@@ -63,11 +63,16 @@ def seed_of(learner: str) -> int:
     return zlib.crc32(learner.encode("utf-8", "surrogatepass")) % 10_000
 
 
-def _default() -> str:
+def class_seed() -> int | None:
+    """The seed of this learner's practice hosts in a class; None outside of one."""
     if not in_class():
-        return DEFAULT
-    learner = os.environ.get("JUPYTERHUB_USER") or getpass.getuser()
-    return f"{DEFAULT}?seed={seed_of(learner)}"
+        return None
+    return seed_of(os.environ.get("JUPYTERHUB_USER") or getpass.getuser())
+
+
+def _default() -> str:
+    seed = class_seed()
+    return DEFAULT if seed is None else f"{DEFAULT}?seed={seed}"
 
 
 def blocked_vms(facts: HostFacts) -> list[tuple[VmFacts, set[str]]]:
@@ -90,9 +95,14 @@ def vm_for(host: Host, rule: str) -> str:
     Raises
     ------
     CourseError
-        If no VM is so, as on a real host that has no faults.
+        If no VM is so, as on a real host that has no faults; or the rule is not for this platform.
     """
     facts = host.read()
+    if not rule.startswith(f"{facts.platform}."):
+        raise CourseError(
+            f"{facts.name} is no ESXi host, and this lesson is about one",
+            remedy=f"choose {DEFAULT} or an ESXi host of yours, with the form of lesson 00",
+        )
     key = f"vm {host.identity} {rule}"
     if (kept := progress.setting(key)) in {vm.name for vm in facts.vms}:
         return kept
@@ -131,6 +141,12 @@ def use_host(address: str, password: str | None = None) -> Chosen:
             raise CourseError(
                 "local:// is this machine, and the lessons configure a host with VMs",
                 remedy=f"use {DEFAULT}, or a real host such as esx://root@esxi01.lab",
+            )
+        if host.platform == "hyperv":
+            raise CourseError(
+                f"{address} is a Hyper-V host, and this choice is for the lessons about ESXi",
+                remedy=f"use {DEFAULT} here; lesson 04 is about Hyper-V, and its first cell has "
+                "the address to change",
             )
         facts = host.read()
     note = progress.set_setting("host", address)

@@ -71,8 +71,10 @@ def open_lesson(lesson: str = "00", *, browser: bool | None = None) -> int:
         command.append("--allow-root")  # containers such as Binder's run as root
     # asked to end, it ends JupyterLab too: see the finally below
     previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    # the token travels in the environment: an argument list is readable by every user
-    server = subprocess.Popen(command, env=os.environ | {"JUPYTER_TOKEN": token})
+    # the token travels in the environment: an argument list is readable by every user;
+    # a terminal opened in JupyterLab finds the nestkit command
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    server = subprocess.Popen(command, env=os.environ | {"JUPYTER_TOKEN": token, "PATH": path})
     try:
         address = _wait_for_address(server)
         print(  # noqa: T201

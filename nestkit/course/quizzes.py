@@ -156,6 +156,15 @@ class Asked:
         self._show(right, note)
         return right
 
+    def static_html(self) -> str:
+        """The question, what is chosen, and what came of it, without widgets."""
+        chosen = {True: " <strong>(chosen)</strong>", False: ""}
+        options = (
+            f"<li>{markup.lines(option.text)}{chosen[bool(box.value)]}</li>"
+            for option, box in zip(self.question.options, self.boxes, strict=True)
+        )
+        return f"<p>{markup.lines(self.head)}</p><ul>{''.join(options)}</ul>{self.feedback.value}"
+
     def _restore(self, answer: Any) -> None:
         known = range(len(self.question.options))
         if isinstance(answer, list) and answer and all(item in known for item in answer):
@@ -188,12 +197,7 @@ class Quiz:
         """The live quiz, and beside it its questions for pages that run no widgets."""
         bundle: dict[str, Any] = dict(self.widget._repr_mimebundle_(**kwargs) or {})
         bundle["text/plain"] = repr(self)
-        bundle["text/html"] = "".join(
-            f"<p>{markup.lines(asked.head)}</p><ul>"
-            + "".join(f"<li>{markup.lines(option.text)}</li>" for option in asked.question.options)
-            + "</ul>"
-            for asked in self.asked
-        )
+        bundle["text/html"] = "".join(asked.static_html() for asked in self.asked)
         return bundle
 
     def __repr__(self) -> str:

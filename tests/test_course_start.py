@@ -1,0 +1,45 @@
+"""What a newcomer meets first: the README's list of lessons, and JupyterLab's start."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from nestkit.course import launch
+from nestkit.course.lessons import lessons
+from nestkit.errors import CourseError
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def test_the_readme_lists_each_lesson_with_its_minutes() -> None:
+    lines = README.read_text(encoding="utf-8").splitlines()
+    for lesson in lessons():
+        (row,) = (line for line in lines if line.startswith(f"| {lesson.number} |"))
+        assert f"(notebooks/solutions/{lesson.file})" in row
+        assert f" | {lesson.minutes} | " in row
+
+
+def test_a_terminal_in_jupyterlab_finds_the_nestkit_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given: dict[str, str] = {}
+
+    class Ended:
+        pid = 0
+
+        def __init__(self, _command: list[str], env: dict[str, str]) -> None:
+            given.update(env)
+
+        def poll(self) -> int:
+            return 1
+
+    monkeypatch.setattr(launch.subprocess, "Popen", Ended)
+    with pytest.raises(CourseError, match="did not start"):
+        launch.open_lesson("00", browser=False)
+    first, *rest = given["PATH"].split(os.pathsep)
+    assert first == str(Path(sys.executable).parent)
+    assert rest == os.environ["PATH"].split(os.pathsep)
