@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -112,8 +113,9 @@ def test_no_note_and_no_solution_reaches_a_learner_in_any_form() -> None:
 
 
 def test_a_lesson_that_is_not_there_or_has_no_solution_is_said(tmp_path: Path) -> None:
-    with pytest.raises(CourseError, match="no lesson '77'"):
-        teaching.prepare(tmp_path, lesson="77")
+    for wrong in ("77", "0", "1"):  # not all those that begin so
+        with pytest.raises(CourseError, match=f"no lesson '{wrong}'"):
+            teaching.prepare(tmp_path, lesson=wrong)
     with pytest.raises(DataFileError, match=r"gone\.ipynb"):
         slides.outputs_of(tmp_path / "gone.ipynb")
 
@@ -164,7 +166,7 @@ def test_copies_of_one_record_count_once_and_the_newest_wins(tmp_path: Path) -> 
         found = classroom.gather(order)
         assert [(one.name, one.total) for one in found.learners] == [("alice", 3)]
         assert any("the newest is counted" in note for note in found.notes)
-    assert any("named twice" in note for note in classroom.gather([old, old]).notes)
+    assert any("counted once" in note for note in classroom.gather([old, old]).notes)
     assert table(tmp_path) == {"alice": 3, "carol": 1}  # no id, the same to the last byte
     assert table(twin) == {"carol": 1}
 
@@ -184,6 +186,7 @@ def test_two_learners_of_one_name_are_told_apart(tmp_path: Path) -> None:
         b"", b"{", b"\xff", b"[]", b"[" * 100_000, b'{"schema": 99, "items": {}}',
         b'{"schema": 1, "items": {"00.ready": {"status": "passed", "tries": "many"}}}',
         b'{"schema": 1, "items": {"00.ready": {"status": "passed", "at": 3}}}',
+        b'{"schema": 1, "items": {"00.ready": {"status": "passed", "at": "=cmd()"}}}',
         b'{"schema": 1, "items": {}, "id": 4}', b" " * (5 * 2**20),
     ],
 )  # fmt: skip
@@ -200,6 +203,64 @@ def test_a_file_that_cannot_be_used_is_named_and_left_as_it_is(
     assert bad.read_bytes() == damage
     with pytest.raises(CourseError, match=r"bob\.json is left out"):
         classroom.gather([bad])
+
+
+def test_links_count_once_and_what_is_no_file_is_left_out(tmp_path: Path) -> None:
+    record(tmp_path / "alice" / "progress.json", 2, key="a")
+    (tmp_path / "bob").mkdir()
+    (tmp_path / "bob" / "progress.json").symlink_to(tmp_path / "alice" / "progress.json")
+    (tmp_path / "round.json").symlink_to(tmp_path / "round.json")
+    (tmp_path / "gone.json").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "endless.json").symlink_to(os.devnull)
+    (tmp_path / "folder.json").mkdir()
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "waits.json")  # whoever opens it waits for a writer
+    found = classroom.gather([tmp_path])
+    assert [(one.name, one.total) for one in found.learners] == [("alice", 2)]
+    said = "\n".join(found.notes)
+    assert "bob/progress.json is" in said.replace("\\", "/")
+    for name in ("round", "gone", "endless"):
+        assert f"{name}.json is left out" in said
+    assert "folder.json" not in said  # a folder that holds nothing
+
+
+def test_a_record_counts_for_where_it_lies_and_not_for_where_a_link_leads(tmp_path: Path) -> None:
+    real = record(tmp_path / "store" / "17" / "record.json", 1, key="a")
+    link = tmp_path / "homes" / "alice" / "progress.json"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(real)
+    assert table(tmp_path / "homes") == {"alice": 1}
+
+
+def test_a_class_s_folder_may_be_a_hidden_one(tmp_path: Path) -> None:
+    record(tmp_path / ".class" / "alice.json", 1, key="a")
+    assert table(tmp_path / ".class") == {"alice": 1}
+    with pytest.raises(CourseError):  # but of a home's hidden folders only nestkit's is looked at
+        classroom.gather([tmp_path])
+
+
+def test_a_folder_that_may_not_be_looked_into_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(tmp_path / "alice" / "progress.json", 1, key="a")
+    for folder in ("bob", "carol/.ssh", "dave/.local"):
+        (tmp_path / folder).mkdir(parents=True)
+    scan = os.scandir
+
+    def closed(path: Any) -> Any:
+        if Path(path).name in ("bob", ".ssh", ".local"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    found = classroom.gather([tmp_path])
+    assert [one.name for one in found.learners] == ["alice"]
+    assert sorted(
+        note.replace(str(tmp_path), "")[1:].replace("\\", "/") for note in found.notes
+    ) == [
+        "bob is left out: Permission denied.",
+        "dave/.local is left out: Permission denied.",
+    ]
 
 
 def test_files_put_aside_are_no_learners(tmp_path: Path) -> None:

@@ -114,6 +114,33 @@ def test_where_nothing_can_be_written_the_course_goes_on(
     assert progress.setting("host", "practice://esx") == "practice://esx"
 
 
+def test_a_home_that_became_read_only_shows_what_was_done_and_records_nothing_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    progress.record("00", "ready", "passed")
+    progress.set_setting("host", "practice://esx?seed=4")
+    before = progress.path().read_bytes()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(progress, "write_private", refuse)
+    monkeypatch.setattr(progress.FileLock, "acquire", refuse)
+    assert (progress.summary().done, progress.summary().note) == (1, "")
+    assert progress.setting("host") == "practice://esx?seed=4"
+    assert "Read-only file system" in progress.record("00", "host", "passed")
+    assert progress.path().read_bytes() == before
+
+
+def test_a_record_that_cannot_be_opened_is_said_and_left_alone() -> None:
+    progress.path().mkdir()  # for root too, which may open any file
+    (progress.path() / "inside").write_text("kept")
+    assert "Progress is not recorded here" in progress.record("00", "ready", "passed")
+    assert "cannot be shown" in progress.summary().note
+    assert "Progress is not recorded here" in progress.set_setting("host", "practice://esx")
+    assert (progress.path() / "inside").read_text() == "kept"
+
+
 def test_a_full_disk_is_said_and_leaves_the_old_record(monkeypatch: pytest.MonkeyPatch) -> None:
     progress.record("00", "ready", "passed")
 

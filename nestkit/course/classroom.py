@@ -6,7 +6,9 @@ holds a record that is there already.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+import stat
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -25,6 +27,8 @@ _LARGEST_MIB: Final = 4
 _NO_NAMES: Final = frozenset(
     {"progress", "course", "nestkit", "state", ".local", "Local", "AppData"}
 )
+# hidden folders on the way to a record; others of a home need not be looked into
+_HIDDEN_WAY: Final = (".local", "state", "nestkit", "course")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +136,7 @@ def gather(paths: Iterable[Path]) -> ClassProgress:
     looked_at = _files(paths, notes)
     for path in looked_at:
         try:
-            if path.stat().st_size > _LARGEST_MIB * 2**20:
-                raise ValueError(f"it is larger than {_LARGEST_MIB} MiB")
-            found.append((path, parse(path.read_text(encoding="utf-8"))))
+            found.append((path, _read(path)))
         except UnicodeDecodeError:
             notes.append(f"{path} is left out: it is not UTF-8 text.")
         except (OSError, ValueError, RecursionError) as error:
@@ -150,27 +152,57 @@ def gather(paths: Iterable[Path]) -> ClassProgress:
     return ClassProgress(every, tuple(_told_apart(learners, notes)), tuple(notes))
 
 
+def _read(path: Path) -> Record:
+    """A learner's file: it may be anything, so nothing is opened that could block or never end."""
+    told = path.stat()
+    if not stat.S_ISREG(told.st_mode):
+        raise ValueError("it is no ordinary file")
+    if told.st_size > _LARGEST_MIB * 2**20:
+        raise ValueError(f"it is larger than {_LARGEST_MIB} MiB")
+    return parse(path.read_text(encoding="utf-8"))
+
+
 def _files(paths: Iterable[Path], notes: list[str]) -> list[Path]:
     """All files once; a folder stands for those in it, without what was kept aside."""
-    found: dict[Path, Path] = {}
+    found: dict[str, Path] = {}
     for path in paths:
-        inside = sorted(filter(_may_be, path.rglob("*.json"))) if path.is_dir() else [path]
+        inside = sorted(_inside(path, notes)) if path.is_dir() else [path]
         for each in inside:
+            real = os.path.realpath(each)  # of a link that leads to itself, too
             if path.is_dir() and "-kept-" in each.stem:
                 notes.append(f"{each} is left out: nestkit had put it aside as damaged or newer.")
-            elif each.resolve() in found:
-                notes.append(f"{each} is named twice, and counted once.")
+            elif real in found:
+                notes.append(f"{each} is {found[real]} once more, and counted once.")
             else:
-                found[each.resolve()] = each
+                found[real] = each
         if path.is_dir() and not inside:
             notes.append(f"{path} holds no .json file.")
     return list(found.values())
 
 
-def _may_be(path: Path) -> bool:
-    """Whether a file in a folder may be a record: among a home's hidden folders only nestkit's."""
-    hidden = any(part.startswith(".") and part.strip(".") for part in path.parts)
-    return not hidden or path.parts[-3:-1] == ("nestkit", "course")
+def _inside(folder: Path, notes: list[str]) -> Iterator[Path]:
+    """The files of a folder that may be records; what may not be looked into is said."""
+
+    def closed(error: OSError) -> None:
+        where = Path(error.filename)
+        hidden = _hidden(where.relative_to(folder))
+        if hidden == _HIDDEN_WAY[: len(hidden)]:
+            notes.append(f"{where} is left out: {error.strerror}.")
+
+    for base, _, names in os.walk(folder, onerror=closed):
+        hidden = _hidden(Path(base).relative_to(folder))
+        for name in names:
+            ours = not hidden or hidden[-2:] == ("nestkit", "course")
+            if ours and name.endswith(".json") and not name.startswith("."):
+                yield Path(base, name)
+
+
+def _hidden(path: Path) -> tuple[str, ...]:
+    """The parts of a path from its first hidden folder on."""
+    for number, part in enumerate(path.parts):
+        if part.startswith("."):
+            return path.parts[number:]
+    return ()
 
 
 def _last(record: Record) -> str:
@@ -194,7 +226,8 @@ def _newest(found: list[tuple[Path, Record]], notes: list[str]) -> list[tuple[Pa
 
 
 def _name(path: Path) -> str:
-    for word in (path.stem, *(folder.name for folder in path.resolve().parents)):
+    # where the file lies, not where a link leads
+    for word in (path.stem, *path.parent.resolve().parts[::-1]):
         if word and word not in _NO_NAMES:
             return word
     return path.stem

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,7 +62,7 @@ def parse(text: str) -> Record:
         isinstance(entry, dict)
         and entry.get("status") in get_args(Status)
         and isinstance(entry.get("tries", 0), int)
-        and isinstance(entry.get("at", ""), str)
+        and _is_time(entry.get("at", ""))
         for entry in items.values()
     ):
         raise ValueError("its items are not whole")
@@ -70,6 +71,14 @@ def parse(text: str) -> Record:
     if not isinstance(data.get("id", ""), str):
         raise ValueError("its id is not text")
     return Record(items, settings, id=data.get("id", ""))
+
+
+def _is_time(text: Any) -> bool:
+    """Whether a record's time is one, or empty."""
+    try:
+        return text == "" or bool(datetime.fromisoformat(text))
+    except (TypeError, ValueError):
+        return False
 
 
 def _load(file: Path) -> Record:
@@ -131,10 +140,11 @@ def _read() -> Record:
         file = path()
         if not file.exists():
             return Record()
-        with FileLock(file.with_suffix(".lock"), timeout=_LOCK_S):
+        # so that a writer need not wait for readers (Windows); files are replaced whole, so where
+        # the lock cannot be had, as in a home that is read only, they can be read without
+        with suppress(OSError), FileLock(file.with_suffix(".lock"), timeout=_LOCK_S):
             return _load(file)
-    except Timeout:
-        return Record(note="Progress cannot be shown: another notebook holds its file.")
+        return _load(file)
     except (OSError, NestkitError) as error:
         return Record(note=f"Progress cannot be shown: {_why(error)}.")
 

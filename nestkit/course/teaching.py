@@ -20,7 +20,7 @@ def prepare(folder: Path, *, lesson: str = "") -> list[Path]:
     DataFileError
         If a source, or a solution, is not whole.
     """
-    chosen = [source for source in editions.sources() if source.stem.startswith(lesson)]
+    chosen = [source for source in editions.sources() if lesson in ("", source.stem[:2])]
     if not chosen:
         known = ", ".join(source.stem[:2] for source in editions.sources())
         raise CourseError(f"there is no lesson {lesson!r}", remedy=f"choose one of {known}")
