@@ -133,7 +133,7 @@ def _wrapped(words: str) -> str:
 
 
 def _words(way: _Way) -> str:
-    facts = ", ".join(way.facts)
+    facts = ", ".join(way.facts).replace(":,", ":").replace(", (", " (")
     out = "passes" if way.out_passes else "is dropped there"
     back = "is delivered to L1 and to the L2 VM" if way.in_passes else "never reaches L1"
     other = f" Another VM there {way.other}." if way.other else ""

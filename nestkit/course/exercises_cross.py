@@ -9,7 +9,7 @@ from typing import Any, Final
 from nestkit.course.checks import Verdict, exercise, not_right, passed
 from nestkit.requirements.matrix import Support, limits, support
 
-# case → the cell that answers it (outside, inside), and what helps to see it
+# case → the row that answers it (outside, inside), and what helps to see it
 PAIRS: Final = {
     "class room": (
         "VMware ESXi 8.0",
@@ -115,7 +115,9 @@ def _pairs(answers: Mapping[str, Any]) -> Verdict:
         elif said != _right(cell):
             hints.append(f"{name}: {hint}")
         elif not _names_source(source, cell):
-            hints.append(f"{name}: right, but who says so? Name a source of that cell")
+            hints.append(
+                f"{name}: right, but who says so? Copy a source from that row of the matrix"
+            )
     if hints:
         return not_right(f"{len(PAIRS) - len(hints)} of {len(PAIRS)} are right.", *hints)
     return passed(f"All {len(PAIRS)} are right, each with its source.")
@@ -134,9 +136,8 @@ def _binds(answers: Mapping[str, Any]) -> Verdict:
     hints = []
     for name, limit in LOSSES.items():
         right = "none" if limit is None else known[limit]
-        said = {"nothing": "none", "no": "none", "1": "l1", "2": "l2"}.get(
-            _bare(given[name]), _bare(given[name])
-        )
+        said = _bare(given[name]).removeprefix("layer")
+        said = {"nothing": "none", "no": "none", "1": "l1", "2": "l2"}.get(said, said)
         if said == right:
             continue
         usable = said in ("l1", "l2", "none")

@@ -70,7 +70,7 @@ class Nesting:
         lost = [(x.what, BINDS[x.binds], x.note, x.source) for x in self.limits]
         count = len(self.cells)
         return markup.table(
-            f"{count} {'cell' if count == 1 else 'cells'} of the matrix", _MATRIX, self._cells()
+            f"{count} {'row' if count == 1 else 'rows'} of the matrix", _MATRIX, self._cells()
         ) + markup.table("What is lost there, and in which layer", _LIMITS, lost)
 
 
@@ -82,14 +82,16 @@ def nesting(
     Parameters
     ----------
     outer, inner
-        The hypervisor of L0 and that of L1, as ``data/support.csv`` names them.
+        The hypervisor of L0 and that of L1, as ``data/support.csv`` names them. A name without
+        version or processor stands for all that begin with it: a row on "Hyper-V" holds for
+        "Hyper-V on Windows Server 2022 or later, AMD" too.
     works, supported
-        Only cells that say so; "any" for all.
+        Only rows that say so; "any" for all.
 
     Raises
     ------
     CourseError
-        If the matrix has no such word, or no such cell: nothing is known is not "no".
+        If the matrix has no such word, or no such row: nothing is known is not "no".
     """
     cells = support()
     for field, column, wanted in (
@@ -103,14 +105,20 @@ def nesting(
             raise CourseError(
                 f"the matrix has no {field} {wanted!r}", remedy=f"use one of {'; '.join(known)}"
             )
-        cells = tuple(c for c in cells if wanted in (ANY, getattr(c, column)))
+        cells = tuple(c for c in cells if wanted == ANY or _same(getattr(c, column), wanted))
     if not cells:
         raise CourseError(
-            "the matrix has no such cell: nothing is known of it, which is not the same as “no”",
+            "the matrix has no such row: nothing is known of it, which is not the same as “no”",
             remedy="set one of the fields back to any",
         )
     platforms = {"any", *(platform_of(cell.l0) for cell in cells)}
     return Nesting(cells, tuple(limit for limit in limits() if limit.platform in platforms))
+
+
+def _same(said: str, wanted: str) -> bool:
+    """Whether two names are one, or one of them is the other with more said of it."""
+    short, long = sorted((said, wanted), key=len)
+    return long == short or long.startswith(f"{short} ")
 
 
 def _words(column: str) -> list[str]:

@@ -19,10 +19,8 @@ if TYPE_CHECKING:
     from nestkit.configure import Outcome
 
 _GOAL = {
-    "goal.cpu_count": Field("Virtual CPUs (0: keep)", help="0 keeps what is there, at least 2"),
-    "goal.memory_gib": Field(
-        "Memory in GiB (0: keep)", help="0 keeps what is there, at least the minimum"
-    ),
+    "goal.cpu_count": Field("Virtual CPUs, 0: keep", help="0 keeps what is there, at least 2"),
+    "goal.memory_gib": Field("Memory, 0: keep", help="0 keeps what is there, at least the minimum"),
     "goal.reserve_memory": Field("Reserve all memory"),
     "goal.network": Field("Port groups", choices=("auto", "mac_learning", "promiscuous", "leave")),
     "goal.start": Field("Start it and verify"),
