@@ -99,6 +99,17 @@ class Explorer:
             parts.append(part_of(run, tuple(kept), self.workloads.value))
         return parts
 
+    def _asked(self) -> list[Run]:
+        """What is chosen, if of each kind something is: else a chart's error would mislead."""
+        for what, control in (
+            ("run", self.runs), ("layer", self.layers), ("workload", self.workloads)
+        ):  # fmt: skip
+            if not control.value:
+                raise CourseError(
+                    f"no {what} is chosen", remedy=f"choose one in the list of {what}s"
+                )
+        return self.chosen()
+
     def figures(self) -> list[Published]:
         """The published figures of the chosen sources."""
         return [figure for name in self.published.value for figure in self._sources[name]]
@@ -107,12 +118,17 @@ class Explorer:
         """The chosen runs' summaries, one row a run, workload and layer.
 
         With the chart of published figures, these stand below, with the origin "published".
+
+        Raises
+        ------
+        CourseError
+            If no run, no layer or no workload is chosen.
         """
         import pandas as pd
 
         base = None if self.baseline.value == DEFAULT else self.baseline.value
         frames = []
-        for run in self.chosen():
+        for run in self._asked():
             frame = run.summary(base)
             about = {
                 "run_id": run.run_id,
@@ -123,8 +139,6 @@ class Explorer:
             for place, (name, value) in enumerate(about.items()):
                 frame.insert(place, name, value)
             frames.append(frame)
-        if not frames:
-            raise CourseError("no run is chosen", remedy="choose one in the list of runs")
         if self.chart.value == PUBLISHED:
             frames.append(published_frame(self.figures()))
         return pd.concat(frames, ignore_index=True)
@@ -141,9 +155,7 @@ class Explorer:
             self.figure, self._picture.value, self._table.value = None, "", ""
             base = None if self.baseline.value == DEFAULT else self.baseline.value
             try:
-                runs = self.chosen()
-                if not runs:
-                    raise CourseError("no run is chosen", remedy="choose one in the list of runs")
+                runs = self._asked()
                 self.figure = CHARTS[self.chart.value](runs, self.figures(), base)
                 self._picture.value = self._image(self.figure)
                 if len(runs) == 2:
