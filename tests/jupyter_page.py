@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, Playwright
 
 from nestkit.course import outcome
@@ -102,6 +104,15 @@ def chromium(playwright: Playwright) -> Browser:
     return playwright.chromium.launch(executable_path=program, args=QUIET + sandbox)
 
 
+# What has the focus: its element, its label or its own words, and what is chosen in a list.
+HERE = """() => {
+    const on = document.activeElement;
+    const label = on.closest('label') || (on.id && document.querySelector(`label[for="${on.id}"]`));
+    const chosen = on.tagName === 'SELECT' ? on.selectedOptions[0].innerText : '';
+    return [on.tagName, (label || on).innerText.trim(), chosen];
+}"""
+
+
 class Lesson:
     """One notebook that is open in the page."""
 
@@ -167,6 +178,22 @@ class Lesson:
                 return
         raise AssertionError(f"Tab does not reach the {kind} of form {number}")
 
+    def tab_to_words(self, words: str, tag: str = "") -> None:
+        """Press Tab until the focus is on the control of that label, or with those words."""
+        for _ in range(600):
+            self.page.keyboard.press("Tab")
+            element, label, _chosen = self.page.evaluate(HERE)
+            if label == words and tag in ("", element):
+                return
+        raise AssertionError(f"Tab does not reach {words!r}")
+
+    def chosen(self) -> str:
+        """What is chosen in the list that has the focus."""
+        element, _label, words = self.page.evaluate(HERE)
+        assert element == "SELECT", element
+        chosen: str = words
+        return chosen
+
     def use_form(self, number: int, timeout_s: float = 300) -> str:
         """Run a form by Tab, Space and Enter alone; gives the words it ends with."""
         self.tab_to(number, "run")
@@ -199,9 +226,10 @@ class Lesson:
         return self._form(number).inner_text()
 
     def picture(self, number: int, path: Path) -> None:
-        """A picture of the page with that form in sight."""
+        """A picture of that form and of what it shows, in few colours: it is mostly text."""
         self._form(number).scroll_into_view_if_needed()
-        self.page.screenshot(path=path)
+        taken = Image.open(io.BytesIO(self._form(number).screenshot()))
+        taken.convert("RGB").quantize(64).save(path, optimize=True)
 
     def _form(self, number: int) -> Locator:
         return self.notebook.locator(FORM).nth(number)
