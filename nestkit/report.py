@@ -57,7 +57,7 @@ class Evidence:
     runs
         What was measured.
     conclusion
-        The author's own words; blank lines make paragraphs.
+        The author's own words; blank lines make paragraphs, and line breaks are kept.
     """
 
     title: str = "A nested lab"
@@ -215,7 +215,8 @@ def _items(lines: Iterable[str]) -> str:
 
 def _paragraphs(text: str) -> str:
     blocks: Sequence[str] = [each.strip() for each in re.split(r"\n\s*\n", text)]
-    return "".join(f"<p>{_safe(each)}</p>" for each in blocks if each)
+    safe = (_safe(each).replace("\n", "<br>") for each in blocks if each)
+    return "".join(f"<p>{each}</p>" for each in safe)
 
 
 def _count(number: int, what: str) -> str:

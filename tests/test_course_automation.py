@@ -30,6 +30,10 @@ def only_looks(host: object, vm: str) -> None:
     nk.configure.plan(host, vm)
 
 
+def mistyped(host: object, vm: str) -> None:
+    nk.configure.apply(plam, host)  # noqa: F821
+
+
 class Restless:
     """Ready after the first run, and switched off and on by every further one."""
 
@@ -61,6 +65,8 @@ def test_any_program_that_leaves_a_ready_vm_alone_passes(answer: object) -> None
         (only_looks, "not done yet", "nothing has changed"),
         (undoes_itself, "not right", "still to do"),
         (Restless(), "not right", "did 2 things"),
+        (mistyped, "not right", "NameError: name 'plam' is not defined"),
+        (lambda host: None, "not right", "TypeError"),
         ("careful", "not right", "not a function"),
     ],
 )

@@ -15,7 +15,7 @@ from nestkit.hosts.base import Host
 
 VM = "nested-esxi-16"
 WORDS = (
-    "Exits cost most in L2, compute hardly anything; I would use it for training and tests only."
+    "Exits cost most in L2, compute hardly anything.\n\nI would use it for training and tests only."
 )
 
 
@@ -42,6 +42,10 @@ def test_a_vm_that_is_not_ready_is_not_prepared(host: Host) -> None:
     blocked = nk.course.check("10.prepared", host, "nested-esxi-04")
     assert blocked.status == "not right"
     assert blocked.hints
+    untouched = nk.configure.plan(host, "nested-esxi-04")
+    again = nk.course.check("10.prepared", host, "nested-esxi-04", plan=untouched)
+    assert again.status == "not done yet"
+    assert again.hints
     stopped = nk.course.check("10.prepared", host, "nested-esxi-05")
     assert stopped.status == "not right"
 
@@ -66,6 +70,8 @@ def test_the_form_writes_a_page_that_passes(
     assert form.state == "done", form.error
     assert nk.course.check("10.report", written).ok
     assert nk.course.check("10.report", tmp_path / "lab.html").ok
+    page = (tmp_path / "lab.html").read_text(encoding="utf-8")
+    assert "anything.</p><p>I would" in page
     assert "apply_form" in form.code
 
 

@@ -208,6 +208,7 @@ def test_it_shows_a_table_a_picture_with_words_and_a_frame() -> None:
     assert list(frame["resource"]) == ["vCPU", "memory", "disk"]
     assert list(frame["fits"]) == [True, False, True]
     assert repr(found) == "<Scenario hosts=8: does not fit>"
+    assert repr(Scenario()) == "<Scenario: fits>"
 
 
 def test_the_form_makes_the_call_it_shows() -> None:
@@ -342,13 +343,28 @@ def leaves_it_off(host: Any, test: Callable[..., None]) -> None:
         nk.configure.rollback(done.journal, host)
 
 
+def as_a_script(host: Any, test: Callable[..., None]) -> None:
+    if not with_a_result(host, test):
+        raise SystemExit(1)
+
+
+def mistyped(host: Any, test: Callable[..., None]) -> None:
+    done = bilt(host)  # noqa: F821
+    test(host, done)
+
+
 def stumbles(host: Any, test: Callable[..., None]) -> None:
     with_finally(host, test)
     raise RuntimeError("no disk left")
 
 
 @pytest.mark.parametrize(
-    "answer", [with_finally, pytest.param(with_a_result, marks=pytest.mark.slow)]
+    "answer",
+    [
+        with_finally,
+        pytest.param(with_a_result, marks=pytest.mark.slow),
+        pytest.param(as_a_script, marks=pytest.mark.slow),
+    ],
 )
 def test_a_pipeline_that_cleans_up_in_every_case_passes(answer: object) -> None:
     verdict = nk.course.check("07.pipeline", answer)
@@ -367,6 +383,7 @@ def test_a_pipeline_that_cleans_up_in_every_case_passes(answer: object) -> None:
         pytest.param(leaves_it_off, "not right", "is off", marks=pytest.mark.slow),
         pytest.param(stumbles, "not right", "no disk left", marks=pytest.mark.slow),
         (lambda host: None, "not right", "ended with TypeError"),
+        (mistyped, "not right", "Before it called the test, the pipeline ended with NameError"),
         ("pipeline", "not right", "not a function"),
     ],
 )
@@ -424,6 +441,15 @@ def test_restore_looks_at_the_host_and_accepts_either_way(host: Any) -> None:
     by_hand = nk.NestedGoal(cpu_count=4, memory_gib=16)
     nk.configure.apply(nk.configure.plan(host, vm, goal=by_hand), host)
     assert nk.course.check("07.restore", host, done=done).ok
+
+
+def test_a_damage_that_was_there_before_is_not_taken_for_restored(host: Any) -> None:
+    goal = nk.NestedGoal(cpu_count=2, memory_gib=8)
+    for _ in range(2):  # the second time after the kernel was restarted
+        done = nk.configure.apply(nk.configure.plan(host, "nested-esxi-02", goal=goal), host)
+    verdict = nk.course.check("07.restore", host, done=done)
+    assert verdict.status == "not done yet"
+    assert "reset" in verdict.hints[0]
 
 
 def test_restore_by_the_journal(host: Any) -> None:

@@ -8,7 +8,15 @@ from contextlib import closing
 import pytest
 
 import nestkit as nk
-from nestkit.course.troubleshooting import Case, broken_hosts, cases, practised, symptoms
+from nestkit.course.troubleshooting import (
+    Case,
+    broken_host,
+    broken_hosts,
+    cases,
+    practised,
+    symptoms,
+)
+from nestkit.errors import CourseError
 from nestkit.facts import HostFacts
 from nestkit.preflight import evaluate
 from nestkit.requirements import rules
@@ -90,6 +98,66 @@ def test_the_right_causes_pass_and_the_table_does_not_give_them_away() -> None:
         assert case.rule not in shown
 
 
+def test_any_way_to_write_the_right_causes_passes() -> None:
+    found = {}
+    for number in range(1, 6):
+        broken = broken_host(number)
+        with closing(nk.connect(broken.address)) as host:
+            found[number] = nk.preflight.check(host, vm=broken.vm).at("fail")
+    for answer in (
+        list(right().values()),
+        {str(number): {rule} for number, rule in right().items()},
+        found,
+        {number: findings[0] for number, findings in found.items()},
+    ):
+        verdict = nk.course.check("09.causes", answer)
+        assert verdict.ok, verdict
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ({1: "promiscuous mode"}, "'promiscuous mode' is no rule's id"),
+        ({"one": "esx.vm.memory"}, "there is no host 'one'"),
+        ({1: []}, "no rule is named"),
+        ("esx.vm.memory", "not a number for each host"),
+        (5, "not a number for each host"),
+    ],
+)
+def test_other_answers_get_a_hint(answer: object, words: str) -> None:
+    verdict = nk.course.check("09.causes", answer)
+    assert verdict.status == "not right"
+    assert verdict.hints
+    assert words in str(verdict)
+
+
+def test_in_a_class_the_five_are_dealt_out_anew_and_every_check_works(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    alone = practised()
+    monkeypatch.setenv("NESTKIT_CLASS", "1")
+    dealt = {}
+    for learner in ("alice", "bob"):
+        monkeypatch.setenv("JUPYTERHUB_USER", learner)
+        dealt[learner] = practised()
+        assert practised() == dealt[learner]
+        assert {case.id for case in practised()} == {case.id for case in alone}
+        others = {nk.course.address(), *(case.at for case in cases())}
+        assert not others & {case.at for case in practised()}
+    assert [case.id for case in dealt["alice"]] != [case.id for case in dealt["bob"]]
+    assert {case.vm for case in dealt["alice"]} != {case.vm for case in dealt["bob"]}
+    assert nk.course.check("09.causes", right()).ok  # bob's, on hosts of his own
+
+
+def test_a_broken_host_is_found_by_number_or_case() -> None:
+    for number, case in enumerate(practised(), start=1):
+        assert broken_host(number) == broken_host(case.id)
+        assert (broken_host(number).address, broken_host(number).vm) == (case.at, case.vm)
+    with pytest.raises(CourseError) as refused:
+        broken_host(6)
+    assert "1 to 5" in refused.value.remedy
+
+
 def test_causes_that_are_not_there_fail_with_a_hint() -> None:
     remedy = nk.course.check("09.causes", right() | {1: "esx.vm.memory"})
     assert remedy.status == "not right"
@@ -102,9 +170,9 @@ def test_causes_that_are_not_there_fail_with_a_hint() -> None:
 
 
 def test_a_repaired_host_passes_and_an_untouched_one_is_not_done_yet() -> None:
-    vm = next(case for case in practised() if case.id == "esx-old-key").vm
-    with closing(nk.connect("practice://esx")) as host:
-        plan = nk.configure.plan(host, vm)
+    broken = broken_host("esx-old-key")
+    with closing(nk.connect(broken.address)) as host:
+        plan = nk.configure.plan(host, broken.vm)
         before = nk.course.check("09.repaired", host, plan=plan)
         assert before.status == "not done yet"
         assert before.hints

@@ -128,6 +128,20 @@ def test_each_type_has_its_widget_and_every_field_a_label() -> None:
     assert form.fields["timeout_s"].description == "Timeout (s)"
 
 
+def test_long_text_has_a_field_of_several_lines() -> None:
+    def say(words: str, *, title: str = "") -> str:
+        return words
+
+    form = form_for(say, fields={"words": Field("Conclusion", lines=4), "title": "Title"})
+    field = form.fields["words"]
+    assert (type(field), field.rows, field.description) == (w.Textarea, 4, "Conclusion")
+    assert type(form.fields["title"]) is w.Text
+    field.value = 'It "costs".\n\nSo I would not.'
+    assert ast.literal_eval(form.code.removeprefix("say(").removesuffix(")")) == field.value
+    assert form.run() == field.value
+    assert "costs&quot;.<br><br>So" in form.static_html()
+
+
 def test_labels_units_choices_and_order_can_be_given() -> None:
     form = make(
         fields={"count": Field("How many", "VMs"), "vm": Field("Which", choices=["a", "b'c"])}

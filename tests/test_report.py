@@ -29,7 +29,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
             "--vm": VM,
             "--journal": str(done.journal),
             "--run": str(RUN),
-            "--conclusion": "One.\n\nTwo <2.",
+            "--conclusion": "One.\n\nTwo <2.\nThree.",
         }
         options = [word for pair in given.items() for word in pair]
         result = CliRunner().invoke(
@@ -53,7 +53,7 @@ def test_the_page_holds_every_part(page: str) -> None:
         assert words in page
     assert page.count("data:image/png;base64,") == 2
     assert all(alt for alt in re.findall(r'<img alt="([^"]*)"', page))
-    assert "<p>One.</p><p>Two &lt;2.</p>" in page
+    assert "<p>One.</p><p>Two &lt;2.<br>Three.</p>" in page
 
 
 def test_the_page_opens_offline_and_runs_nothing(page: str) -> None:

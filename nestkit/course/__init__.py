@@ -18,6 +18,7 @@ _NAMES = {
     "Verdict": "nestkit.course.checks",
     "address": "nestkit.course.hosts",
     "apply_form": "nestkit.course.ready",
+    "broken_host": "nestkit.course.troubleshooting",
     "broken_hosts": "nestkit.course.troubleshooting",
     "benchmark_form": "nestkit.course.ready",
     "check": "nestkit.course.checks",
@@ -64,6 +65,7 @@ __all__ = [
     "address",
     "apply_form",
     "benchmark_form",
+    "broken_host",
     "broken_hosts",
     "check",
     "checks",
@@ -136,7 +138,12 @@ if TYPE_CHECKING:
     from nestkit.course.scenarios import Scenario
     from nestkit.course.scenarios_form import scenario_form
     from nestkit.course.traffic import try_traffic
-    from nestkit.course.troubleshooting import broken_hosts, symptom_form, symptoms
+    from nestkit.course.troubleshooting import (
+        broken_host,
+        broken_hosts,
+        symptom_form,
+        symptoms,
+    )
     from nestkit.pictures import Picture
 
 

@@ -57,7 +57,8 @@ def write_report(
     run
         What was measured, or the form that measured.
     conclusion
-        Your own words: what you would tell somebody who wants such a lab.
+        Your own words: what you would tell somebody who wants such a lab. An empty line begins
+        a paragraph.
     title, file
         Heading and file name of the page.
 
@@ -101,7 +102,9 @@ def report_form(host: Host, apply_form: Form, measure_form: Form) -> Form:
             "run": ("measure_form", measure_form),
         },
         fields={
-            "conclusion": Field("Conclusion", help="What would you tell who wants such a lab?"),
+            "conclusion": Field(
+                "Conclusion", help="What would you tell who wants such a lab?", lines=6
+            ),
             "title": Field("Title"),
             "file": Field("File"),
         },

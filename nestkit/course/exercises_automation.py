@@ -9,6 +9,7 @@ from typing import Any, Final
 from nestkit import practice
 from nestkit.configure import plan as make_plan
 from nestkit.course.checks import Verdict, exercise, not_done, not_right, passed
+from nestkit.errors import NestkitError
 from nestkit.hosts import connect
 from nestkit.hosts.base import Host
 from nestkit.plans import Step
@@ -31,6 +32,20 @@ class _Watched:
         self._host.perform(step, deadline_s, *others, **more)
 
 
+def _stumbles(ready: Callable[[Host, str], object], watched: _Watched) -> Verdict | None:
+    """Run the learner's program once; what to say if it ends with an error of its own."""
+    try:
+        ready(watched, _VM)
+    except NestkitError:
+        raise  # says itself what to do
+    except Exception as error:  # noqa: BLE001  (a learner's program may raise anything)
+        return not_right(
+            f"The program ended with {type(error).__name__}: {error}.",
+            "mend it, run its cell again, and then this one",
+        )
+    return None
+
+
 @exercise("08.twice")
 def _twice(ready: Callable[[Host, str], object]) -> Verdict:
     if not callable(ready):
@@ -43,7 +58,8 @@ def _twice(ready: Callable[[Host, str], object]) -> Verdict:
         closing(connect(private.url, password=private.password)) as host,
     ):
         watched = _Watched(host)
-        ready(watched, _VM)
+        if stumbled := _stumbles(ready, watched):
+            return stumbled
         left = make_plan(host, _VM).steps
         first, watched.done = watched.done, 0
         if left and not first:
@@ -57,7 +73,8 @@ def _twice(ready: Callable[[Host, str], object]) -> Verdict:
                 f"After the first run {len(left)} of the steps are still to do.",
                 "apply the plan as it is, with the usual goal",
             )
-        ready(watched, _VM)
+        if stumbled := _stumbles(ready, watched):
+            return stumbled
         if watched.done:
             return not_right(
                 f"The second run did {watched.done} things to a VM that was ready.",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nestkit.configure import plan as make_plan
 from nestkit.course.checks import Verdict, exercise, not_done, not_right, passed
 from nestkit.hosts.base import Host
+from nestkit.plans import Plan
 from nestkit.preflight import check as preflight
 
 if TYPE_CHECKING:
@@ -22,11 +23,16 @@ _CONCLUSION: Final = re.compile(r"<h2>Conclusion</h2>(.*?)</section>", re.DOTALL
 
 
 @exercise("10.prepared")
-def _prepared(host: Host, vm: str) -> Verdict:
+def _prepared(host: Host, vm: str, *, plan: Plan | None = None) -> Verdict:
     blocking = preflight(host, vm=vm).at("fail")
+    if blocking and plan is not None and make_plan(host, vm).steps == plan.steps:
+        return not_done(
+            f"{vm} is as it was: all {len(plan.steps)} steps of the plan are still to do.",
+            "tick the box of the form above, then press Apply",
+        )
     if blocking:
         return not_right(
-            f"{vm} is still blocked by {len(blocking)}.",
+            f"{vm} is still blocked: {len(blocking)} of its findings fail.",
             *(f"{finding.title}: {finding.remedy}" for finding in blocking[:3]),
         )
     left = make_plan(host, vm).steps

@@ -164,15 +164,16 @@ def _pipeline(pipeline: Callable[..., object]) -> Verdict:
             test = _Test(before, fails=fails)
             try:
                 ends.append((pipeline(host, test), False))
-            except NestkitError:
-                if not test.fails:
-                    raise
-                ends.append((None, True))
-            except Exception as error:  # noqa: BLE001  (a learner's program may raise anything)
-                if not test.fails:
+            except SystemExit as end:  # how a script says it
+                ends.append((end.code or None, False))
+            except Exception as error:
+                if not (test.ran and fails):
+                    if isinstance(error, NestkitError):
+                        raise  # says itself what to do
+                    when = "The test passed, and then" if test.ran else "Before it called the test,"
                     return not_right(
-                        f"The test passed, and the pipeline ended with {type(error).__name__}.",
-                        str(error),
+                        f"{when} the pipeline ended with {type(error).__name__}: {error}.",
+                        "mend that, run its cell again, and then this one",
                     )
                 ends.append((None, True))
             verdict = _after(host, test, before)
@@ -264,6 +265,12 @@ def _restore(host: Host, *, done: Outcome | None) -> Verdict:
         return not_done("Nothing was damaged yet.", "run the wrong change first, with its form")
     plan = done.plan
     changed = [step for step in plan.steps if step.op == "set_property"]
+    if not changed:
+        return not_done(
+            f"This change had nothing to do: {plan.vm.name} was damaged before.",
+            "its journal holds nothing to restore: put the host back with nk.practice.reset(), and "
+            "run this part again from the disaster on",
+        )
     left = [step for step in changed if not _restored(host, step)]
     power = host.read(plan.vm.id).vms[0].power
     if not left and power != "on":

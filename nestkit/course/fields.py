@@ -35,7 +35,8 @@ _LAYOUT: Final = {"width": "36em", "max_width": "100%"}
 class Field:
     """How one parameter is shown; what is left empty follows from the signature.
 
-    ``choices`` turns the field into a list to choose from, whatever its type.
+    ``choices`` turns the field into a list to choose from, whatever its type; ``lines`` gives
+    text so many lines to be written in.
     """
 
     label: str = ""
@@ -43,6 +44,7 @@ class Field:
     choices: Sequence[Any] = ()
     default: Any = inspect.Parameter.empty
     help: str = ""
+    lines: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,15 @@ def label_of(name: str, field: Field) -> str:
 
 def _text(default: Any, common: dict[str, Any]) -> w.Widget:
     return w.Text(value="" if default is None else str(default), continuous_update=True, **common)
+
+
+def _long_text(lines: int) -> Kind:
+    def make(default: Any, common: dict[str, Any]) -> w.Widget:
+        # Enter stays in the field, Tab leaves it: that is the browser's own doing
+        layout = _LAYOUT | {"width": "52em"}
+        return w.Textarea(value=str(default or ""), rows=lines, **common | {"layout": layout})
+
+    return Kind(make, _same)
 
 
 def _number(convert: Callable[[str], float]) -> Callable[[Any], Any]:
@@ -133,6 +144,8 @@ def kind_of(name: str, annotation: Any, field: Field) -> Kind:
         return KINDS["secret"]
     if field.choices:
         return _choice(field.choices)
+    if annotation is str and field.lines > 1:
+        return _long_text(field.lines)
     if typing.get_origin(annotation) is Literal:
         return _choice(typing.get_args(annotation))
     if typing.get_origin(annotation) in (Union, types.UnionType):

@@ -50,7 +50,7 @@ class Job:
 
 
 def job_in_lab(
-    command: str = "grep -c svm /proc/cpuinfo",
+    command: str = "grep -c -E 'vmx|svm' /proc/cpuinfo",
     depth: Literal[1, 2] = 1,
     *,
     progress: Callable[..., None] | None = None,

@@ -279,7 +279,8 @@ class Scenario:
     def __repr__(self) -> str:
         given = (f"{f.name}={getattr(self, f.name)!r}" for f in fields(self)
                  if f.name != "run" and getattr(self, f.name) != f.default)  # fmt: skip
-        return f"<Scenario {', '.join(given)}: {'fits' if self.fits else 'does not fit'}>"
+        said = f"Scenario {', '.join(given)}".strip()
+        return f"<{said}: {'fits' if self.fits else 'does not fit'}>"
 
     def _repr_html_(self) -> str:
         head = ("Resource", "Needed", "There", "Unit", "Fits", "Hosts it would bear", "Why")

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import random
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal
 
 from nestkit.course import markup
 from nestkit.course.fields import Field
 from nestkit.course.forms import Form, form_for
+from nestkit.course.hosts import class_seed
 from nestkit.errors import CourseError
 from nestkit.htmltable import Link, table
+from nestkit.practice.profiles import dealt
+from nestkit.practice.tables import Source
 from nestkit.resources import data_path
 from nestkit.tomlfile import read_rows
 
@@ -31,6 +35,9 @@ _PRACTISED: Final = (
     "hyperv-memory",
     "hyperv-no-network",
 )
+# a seed of the exercise's own: on these hosts no other lesson has repaired anything
+_SEED: Final = 9
+_SEED_IN_CLASS: Final = 10_000  # and past those of the learners' other hosts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +167,16 @@ def symptom_form() -> Form:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class BrokenHost:
+    """One host of the exercise: where it is, the VM, and what its owner says."""
+
+    number: int
+    address: str
+    vm: str
+    symptom: str
+
+
 def broken_hosts() -> markup.Table:
     """The five broken hosts of the exercise: number, address, VM, and what their owner says."""
     import pandas as pd
@@ -171,8 +188,34 @@ def broken_hosts() -> markup.Table:
     return markup.Table(frame, "Five broken hosts")
 
 
+def broken_host(which: int | str) -> BrokenHost:
+    """One of the five broken hosts.
+
+    Parameters
+    ----------
+    which
+        Its number in :func:`broken_hosts`, or the id of its case ("esx-old-key").
+
+    Raises
+    ------
+    CourseError
+        If there is no such host.
+    """
+    for number, case in enumerate(practised(), start=1):
+        if which in (number, case.id):
+            return BrokenHost(number, case.at, case.vm, case.symptom)
+    raise CourseError(
+        f"there is no broken host {which!r}", remedy=f"use a number from 1 to {len(_PRACTISED)}"
+    )
+
+
 def practised() -> tuple[Case, ...]:
-    """The cases of the exercise, in its order."""
+    """The cases of the exercise, dealt out: hosts, VMs and order differ from learner to learner.
+
+    In a class each learner has a seed; a person alone has one that stays.
+    """
+    of_class = class_seed()
+    seed = _SEED if of_class is None else _SEED_IN_CLASS + of_class
     known = {case.id: case for case in cases()}
     missing = [name for name in _PRACTISED if name not in known]
     if missing:
@@ -180,4 +223,12 @@ def practised() -> tuple[Case, ...]:
             f"the exercise's case {missing[0]!r} is not in the table of cases",
             remedy="restore data/troubleshooting.toml from the repository",
         )
-    return tuple(known[name] for name in _PRACTISED)
+    order = random.Random(seed).sample(_PRACTISED, len(_PRACTISED))  # noqa: S311  (no secret)
+    names = {
+        kind: dealt(Source(data_path("practice", f"{kind}.toml")), seed)
+        for kind in ("esx", "hyperv")
+    }
+    return tuple(
+        replace(case, at=f"{case.at}?seed={seed}", vm=names[case.platform][case.vm])
+        for case in (known[name] for name in order)
+    )

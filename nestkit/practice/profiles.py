@@ -6,7 +6,7 @@ import random
 from typing import Any
 
 from nestkit.errors import PracticeError
-from nestkit.practice.tables import Source, Table
+from nestkit.practice.tables import Source, Table, repeated
 
 
 def names(source: Source) -> list[str]:
@@ -49,9 +49,19 @@ def deal(tables: list[Table], seed: int | None) -> None:
 
     The same seed always deals the same; without one the names stay where they are.
     """
-    if seed is None:
-        return
-    order = [table.left.get("name") for table in tables]
-    random.Random(f"names {seed}").shuffle(order)  # noqa: S311  (variety, not secrecy)
-    for table, name in zip(tables, order, strict=True):
+    names = [table.left.get("name") for table in tables]
+    for table, name in zip(tables, _shuffled(names, seed), strict=True):
         table.left["name"] = name
+
+
+def dealt(source: Source, seed: int | None) -> dict[str, str]:
+    """The name of each VM in the file → its name on a host with that seed."""
+    names = [table.text("name") for table in repeated(source, "vm")]
+    return dict(zip(names, _shuffled(names, seed), strict=True))
+
+
+def _shuffled(names: list[Any], seed: int | None) -> list[Any]:
+    order = list(names)
+    if seed is not None:
+        random.Random(f"names {seed}").shuffle(order)  # noqa: S311  (variety, not secrecy)
+    return order

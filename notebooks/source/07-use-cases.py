@@ -52,20 +52,24 @@ host = nk.connect("practice://esx")
 # %% [markdown]
 # ## The scenario planner
 #
-# Whole companies are simulated on one machine: that is what nested virtualization is for where
-# hardware is short. It needs a plan, since the machine has to bear everything at once. The planner
-# keeps to four rules:
+# With nested virtualization, a whole company's infrastructure can be simulated on one machine. That
+# takes a plan, since this one machine has to bear everything at once. The planner keeps to four
+# rules:
 #
 # - **Memory is static.** A nested host takes its memory for physical, so it gets all of it, always.
-#   Nothing is overcommitted, and the machine's own hypervisor needs its share too.
-# - **vCPUs may be overcommitted**, by a ratio that you state, and in one place only: two ratios
-#   one in the other would multiply. Each nested host gets sufficient vCPUs for all its VMs.
-# - **Disks count in full**, even where they are thin at first.
-# - **Two layers.** A third is possible, and speed falls off a cliff there.
+#   Memory is never overcommitted (promised more than once), and the machine's own hypervisor needs
+#   its share too.
+# - **vCPUs may be overcommitted**, by a ratio that you state, and on the machine only: a second
+#   ratio inside the nested hosts would multiply with the first. So each nested host gets sufficient
+#   vCPUs for all its VMs.
+# - **Disks count in full**, even where they are thin, that is, take up space only as they fill.
+# - **Two layers.** A third is possible, and speed falls off a cliff there ([lesson
+#   06](06-benchmark.ipynb) measured it).
 #
 # The minimums are those that preflight checks. What the work inside costs comes from a measured
-# run, here from the recorded lab, whose layers are emulated; `nk.course.Scenario(run=…)` takes one
-# of your own.
+# run: here from the recorded lab, whose layers are emulated. The form's last two fields say how
+# much of its time a VM spends in exits and in disk requests; the rest computes.
+# `nk.course.Scenario(run=…)` takes a run of your own.
 
 # %%
 form = nk.course.scenario_form()
@@ -75,15 +79,15 @@ form
 form.run()
 
 # %% [markdown]
-# The same in Python, with what differs from the defaults. Look at three things: does it fit, what
-# gives out first, and how many hosts would have room?
+# The same in Python; only what differs from the defaults is written. Look at three things: does it
+# fit, which resource gives out first, and how many hosts would have room?
 
 # %%
 nk.course.Scenario(hosts=8)
 
 # %% [markdown]
-# Compare a third layer. The VMs in the nested hosts are hosts again, each with its own minimum of
-# memory, and the cost of an exit multiplies:
+# And with a third layer? Then the VMs in the nested hosts are hosts again, each with its own
+# minimum of memory, and the cost of an exit multiplies. This is what the same mix of work costs:
 
 # %%
 nk.course.Scenario(layers=3).cost
@@ -91,14 +95,14 @@ nk.course.Scenario(layers=3).cost
 # %% [markdown]
 # ## Learning and training
 #
-# With nested hosts, people train on vSphere or Hyper-V clusters without a rack of servers: each
-# has a host of their own, may break it, and gets a new one in minutes. What they see is what they
-# would see on hardware, only slower.
+# With nested hosts, people train on vSphere or Hyper-V clusters without a rack of servers. Each
+# learner has a host of their own, may break it, and gets a new one in minutes. What they see is
+# what they would see on hardware, only slower.
 #
 # **Your task.** You teach eight people. There is one machine with 32 cores, 128 GiB of memory and
 # 4,000 GiB of disk, running ESXi. Each person gets one nested host of either kind with at least
-# two VMs of 2 GiB or more, and no core bears more than 4 vCPUs. The defaults do not fit. Change
-# the design, not the machine.
+# two VMs of 2 GiB or more, and no core bears more than 4 vCPUs. With the planner's default VMs it
+# does not fit. Change the design, not the machine.
 
 # %% tags=["learner"]
 training = ...  # nk.course.Scenario(cores=32, memory_gib=128, disk_gib=4000, hosts=8, …)
@@ -146,14 +150,17 @@ nk.course.check("07.testing", testing)
 #
 # Some pipelines need whole hosts: an installer to be tested, an agent, a backup. They build a
 # nested environment when the job starts and destroy it when the job ends, for integration tests
-# that always begin with the same, clean state. **Destroying is the harder half**: it must happen
+# that always begin in the same clean state. **Destroying is the harder half**: it must happen
 # after a failure too, or the machine fills up with reserved memory that nobody uses.
 #
 # **Your task.** Write `pipeline(host, test)`: it creates a VM that can nest, on port group
 # *Nested Lab A*, calls `test(host, name)`, and removes the VM in every case. A test that fails
 # must be seen to fail. The check runs it on a private practice host, with a test that passes and
-# with one that does not. You need `nk.configure.plan_new(host, nk.CreateGoal(name=…,
-# networks=…))`, `apply` and `rollback`, which destroys what the plan has created.
+# with one that does not, so it takes a while. You need three calls:
+#
+# - `plan = nk.configure.plan_new(host, nk.CreateGoal(name=…, networks=(…,)))`, as in lesson 03;
+# - `done = nk.configure.apply(plan, host)`;
+# - `nk.configure.rollback(done.journal, host)`, which destroys what the plan has created.
 
 # %% tags=["learner"]
 pipeline = ...  # def pipeline(host, test): …
@@ -206,18 +213,19 @@ nk.course.network_diagram("learning")
 nk.course.network_diagram("spoofing")
 
 # %% [markdown]
-# - **NAT** (Hyper-V): the appliances stay behind their host, nobody outside can call them. For a
-#   router that others are to use it is the wrong way.
+# - **NAT** (Hyper-V): the appliances stay behind their host, and nobody outside can call them. That
+#   is the wrong way for a router that others are to use.
 
 # %%
 nk.course.network_diagram("nat")
 
 # %% [markdown]
-# **Your task.** A virtual firewall is to run in `nested-esxi-11`, and its frames get lost. Make the
-# path pass, and loosen no more than that VM's own port group.
+# **Your task.** A virtual firewall is to run in `nested-esxi-12`, and whatever it passes on gets
+# lost. Open the path, and loosen no more than that VM's own port group. Which of the settings above
+# does the plan change?
 
 # %%
-NFV_HOST = "nested-esxi-11"
+NFV_HOST = "nested-esxi-12"
 path_plan = nk.configure.plan(host, vm=NFV_HOST)
 path_plan
 
@@ -251,11 +259,14 @@ nk.course.check("07.path", host, plan=path_plan)
 # | a nested host (L1) is protected by Fault Tolerance (FT) | L1 | lost |
 # | a nested Hyper-V host (L1) is saved and restored | L1 | lost |
 #
-# [Lesson 05](05-cross-platform.ipynb) has the sources for each.
+# [Lesson 05](05-cross-platform.ipynb) has the sources for each. For Hyper-V, the limits on live
+# migration and on saving come from older documents; Microsoft's current page no longer names them,
+# and promises nothing either.
 #
 # **Your task.** Twelve VMs of 4 GiB are to keep running while one nested host is down. The machine
-# has 24 cores, 112 GiB and 2,000 GiB of disk, with at most 4 vCPUs a core. How many nested hosts,
-# with how many VMs each? A host must have room for what it takes over, so `spare_hosts` counts.
+# has 24 cores, 112 GiB of memory and 2,000 GiB of disk, with at most 4 vCPUs a core. How many
+# nested hosts, with how many VMs each? A host needs room for what it takes over: `spare_hosts=1`
+# tells the planner so.
 
 # %% tags=["learner"]
 cluster = ...  # nk.course.Scenario(cores=24, memory_gib=112, …, spare_hosts=1)
@@ -272,14 +283,13 @@ nk.course.check("07.cluster", cluster)
 # %% [markdown]
 # ## Disaster recovery: failover and restore
 #
-# Each name below is a VM of the practice host; on a host of your own take your own names.
-#
 # A recovery plan that was never rehearsed is a wish. In nested hosts a disaster costs nothing, so
 # rehearse both halves: **failover**, another host takes over; and **restore**, the first one is as
 # it was.
 #
-# The disaster: on Friday night somebody halves the memory and the vCPUs of `nested-esxi-02`.
-# Press **Apply** to be that somebody.
+# The disaster: on Friday night somebody halves the memory and the vCPUs of `nested-esxi-02`, a host
+# in which nothing was wrong. Tick the box and press **Apply** to be that somebody. (The names are
+# VMs of the practice host. Please do not rehearse this on a host that others use.)
 
 # %%
 wrong_change = nk.configure.plan(
@@ -296,8 +306,8 @@ damage.confirm.value = True
 damage.run()
 
 # %% [markdown]
-# **Failover.** `nested-esxi-16` is the stand-by. Can it take over? Nobody has ever looked. Make it
-# ready, and start it.
+# **Failover.** `nested-esxi-16` is the stand-by. Can it take over? Nobody has ever looked. This
+# form's plan makes it ready and starts it:
 
 # %%
 STANDBY = "nested-esxi-16"
@@ -312,8 +322,8 @@ standby_form.run()
 nk.course.check("07.failover", host, STANDBY)
 
 # %% [markdown]
-# **Restore.** The journal of the wrong change holds what was there before each step. Give it to
-# `nk.configure.rollback`, or set everything back by hand: the check looks at the host.
+# **Restore.** The journal of the wrong change holds what was there before each step. Take the `#`
+# away to roll back with it, or set everything back in your own way: the check looks at the host.
 
 # %% tags=["learner"]
 # nk.configure.rollback(damage.result.journal, host)
@@ -326,8 +336,8 @@ restored.to_frame()
 nk.course.check("07.restore", host, done=damage.result)
 
 # %% [markdown]
-# A journal restores *settings*. What was on the disks needs a backup, and the rehearsal of that is
-# the same: damage, failover, restore, look.
+# A journal restores *settings*. What was on the disks needs a backup, and that is rehearsed in the
+# same way: damage, failover, restore, and look.
 
 # %% [markdown]
 # ## Quiz
@@ -346,7 +356,7 @@ quiz.asked[2].choose(2)
 # ## Key points
 #
 # - Nested labs serve learning, tests, pipelines, virtual networks, and rehearsals of failover and
-#   restore.
+#   recovery.
 # - Memory gives out first, since it is static; vCPUs may be overcommitted with a stated ratio.
 # - Destroy in every case, and let a failure be seen.
 # - Clusters of nested hosts are for study: production needs hosts that do not fall together.

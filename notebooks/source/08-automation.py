@@ -55,35 +55,41 @@ hyperv = nk.connect("practice://hyperv")
 # Both platforms can be automated: ESXi by **PowerCLI**, which configures nested VMs and deploys
 # ESXi in them, Hyper-V by **PowerShell**, which creates VMs, exposes the extensions and installs
 # features. You need not write either by hand. A plan holds exactly the changes that *this* VM
-# lacks:
+# needs, and can print itself as either:
 
 # %%
 plan = nk.configure.plan(esx, vm=nk.course.vm_for(esx, "esx.vm.nested-hv"))
 print(plan.script("powercli"))
 
 # %%
-print(nk.configure.plan(hyperv, vm="nested-hv-20").script("powershell"))
+with_role = nk.NestedGoal(install_role=True)
+print(nk.configure.plan(hyperv, vm="nested-hv-20", goal=with_role).script("powershell"))
 
 # %% [markdown]
-# Compare them with a sample from a blog, and look for these:
+# (Does a script change nothing? Then its VM is still as lesson 03 or 04 made it.
+# `nk.practice.reset()` puts the practice hosts back; run the two cells again.)
+#
+# Compare them with the five lines that guides usually print, and look for these:
 #
 # - **Names are qualified** (`Hyper-V\Get-VM`): both vendors have a `Get-VM`, and with both modules
 #   loaded the wrong one may answer.
 # - **The VM is found by its id**, since names repeat.
-# - **It powers off** before it changes the processor, and asks the guest first.
+# - **The VM is off** before its processor is changed: the guest is asked to shut down, and waited
+#   for.
 # - **The role is installed inside the guest.** The same line on the host would restart the host.
 # - **Only the VM's own port groups are loosened**, where they must be, never all switches of the
-#   host. (The plan of `nested-esxi-12` has such a step.)
+#   host. (The plan for the firewall in lesson 07 was such a step.)
 
 # %% [markdown]
 # ## Exit statuses decide
 #
-# A pipeline does not read; it looks at the exit status.
+# A pipeline does not read reports. It looks at the **exit status**, the number with which a program
+# ends:
 #
 # | status | meaning | what a pipeline does |
 # |---|---|---|
-# | 0 | nothing blocks, or: done and verified | goes on |
-# | 1 | the host was asked, and something blocks | repairs, or stops with the report |
+# | 0 | nothing blocks (preflight), or done and verified (apply) | goes on |
+# | 1 | the host was asked, and something blocks | repairs it, or stops and shows the report |
 # | 2 | it could not be done: no connection, wrong password, unknown VM | stops and calls a person |
 
 
@@ -93,25 +99,26 @@ def nestkit(*words):
     return subprocess.run([sys.executable, "-m", "nestkit", *words], capture_output=True)
 
 
-for vm in ("nested-esxi-02", "nested-esxi-12", "no-such-vm"):
+for vm in ("nested-esxi-02", "nested-esxi-06", "no-such-vm"):
     print(vm, "→ exit status", nestkit("preflight", "practice://esx", "--vm", vm).returncode)
 
 # %% [markdown]
-# With `--json` the same findings come as data, with a schema number, and `--strict` lets a
-# required fact that is unknown stop the pipeline too.
+# With `--json` the same findings come as data, with a schema number. With `--strict` a required
+# fact that is unknown gives status 1 too.
 
 # %% [markdown]
 # ## A plan as a pipeline's step
 #
-# Here is the plan once more, as a shell script for any pipeline. It asks preflight first and leaves
-# a ready VM alone. The plan travels in it with its digest: an edited one, or one for a host that
-# has changed since, is refused. What fails is taken back.
+# Here is the first plan once more, as a shell script for any pipeline. It asks preflight first and
+# leaves a ready VM alone. The plan travels in it with its digest: an edited plan is refused, and so
+# is one for a VM that has changed since. What fails is taken back.
 
 # %%
 print(plan.script("pipeline"))
 
 # %% [markdown]
-# In GitHub Actions it is one step, with the password from the secrets; others look much alike:
+# Saved as `make-ready.sh` it is one step in GitHub Actions, with the password from the secrets.
+# Other systems look much alike:
 #
 # ```yaml
 # jobs:
@@ -127,8 +134,10 @@ print(plan.script("pipeline"))
 # %% [markdown]
 # ## Exercise: the second run changes nothing
 #
-# Write a function that makes a VM ready to host a hypervisor, and does *nothing* to a VM that is
-# ready. The check gives it a private practice host, runs it twice, and counts.
+# A program that runs every night must not switch VMs off and on every night. Write a function
+# `ready(host, vm)` that makes a VM ready to host a hypervisor, and does *nothing* to a VM that is
+# ready. The check gives it a private practice host, runs it twice, and counts what is done to the
+# host.
 
 # %% tags=["learner"]
 ready = ...  # def ready(host, vm): …
@@ -154,10 +163,12 @@ nk.course.check("08.twice", ready)
 # exit status on, and leaves nothing behind, whatever happens. In a pipeline it is one line:
 #
 # ```sh
-# nestkit lab run --depth 2 -- sh -c 'test -e /dev/kvm'
+# nestkit lab run --depth 1 -- grep -c -E 'vmx|svm' /proc/cpuinfo
 # ```
 #
-# It takes some seconds once the image is built. Try it (on Windows and macOS it says why not):
+# `grep` ends with status 0 where it finds something: does the processor that the VM sees offer VT-x
+# (`vmx`) or AMD-V (`svm`)? Try it. The first time the image is built; afterwards a start takes some
+# seconds. (On Windows and macOS it says why not.)
 
 # %%
 form = nk.course.job_form()
@@ -171,7 +182,7 @@ form
 #     assert lab.run(["uname", "-r"]).rc == 0
 # ```
 #
-# The block ends the machines, also when the assertion fails or you press Ctrl-C.
+# When the block ends, the machines end: also when the assertion fails, or you press Ctrl-C.
 
 # %% [markdown]
 # ## Quiz
@@ -189,8 +200,8 @@ quiz.asked[2].choose(0, 1)
 # %% [markdown]
 # ## Key points
 #
-# - A plan is a script that fits this VM, with the corrections that samples lack.
-# - Status 1 is an answer, status 2 is a failure to ask.
+# - A plan is a script that fits this VM, with the corrections that short samples lack.
+# - Status 1 is an answer; status 2 means that nobody could be asked.
 # - What may run every night looks first, and leaves alone what is right.
 # - Build on demand, destroy in every case.
 #

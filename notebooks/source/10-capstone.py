@@ -47,8 +47,8 @@ import nestkit as nk
 # %% [markdown]
 # ## 1. Choose your host
 #
-# Take one of the two practice hosts, or a real one that you may change. On a real host write its
-# address and the name of your VM.
+# Take one of the two practice hosts, or a real one that you may change. For a real host write its
+# address and the name of your VM. Want to begin with fresh practice hosts? `nk.practice.reset()`.
 
 # %% tags=["learner"]
 host = nk.connect("practice://esx")  # or practice://hyperv, or a real one
@@ -69,7 +69,9 @@ nk.preflight.check(host, vm=VM)
 # %% [markdown]
 # ## 3. Make it nest
 #
-# Make a plan, read every step, and apply it. Each step is in the journal before it is made.
+# Make a plan, read every step, and apply it. Each step is in the journal before it is made. (A plan
+# without steps means that the VM was ready before, perhaps since lesson 03: reset, or take another
+# VM, so that you have something to show.)
 
 # %%
 plan = nk.configure.plan(host, vm=VM)
@@ -84,7 +86,7 @@ apply_form.confirm.value = True
 apply_form.run()
 
 # %%
-nk.course.check("10.prepared", host, VM)
+nk.course.check("10.prepared", host, VM, plan=plan)
 
 # %% [markdown]
 # Not there yet? The hints say what is left. If you would rather begin again:
@@ -119,8 +121,9 @@ else:
 # %% [markdown]
 # ## 5. Conclude, and write it down
 #
-# Write two or three sentences for somebody who wants to build such a lab: what it costs and where,
-# how sure you are, and what you would do. Then press **Write**.
+# Write a few sentences for somebody who wants to build such a lab: what it costs and where, how
+# sure you are, and what you would do. Enter begins a new line, an empty line a new paragraph, and
+# Tab leaves the field. Then press **Write**.
 
 # %%
 report_form = nk.course.report_form(host, apply_form, measure_form)
@@ -128,8 +131,9 @@ report_form
 
 # %% tags=["solution"]
 report_form.fields["conclusion"].value = (
-    "Compute in L2 costs little, while every exit costs far more than in L1; disk requests lie "
-    "in between. The layers were emulated and recorded, so the pattern counts and not the size. "
+    "Compute in L2 costs little, while every exit costs hundreds of times what it costs in L1; "
+    "disk requests lie in between. The layers were emulated and recorded, so the pattern counts "
+    "and not the size.\n\n"
     "I would use nested hosts for training and tests, give them static memory, and avoid a third "
     "layer."
 )
@@ -139,7 +143,8 @@ report_form.run()
 nk.course.check("10.report", ... if report_form.result is None else report_form.result)
 
 # %% [markdown]
-# In a terminal the same page comes from one command:
+# In a terminal the same page comes from one command. `JOURNAL` is the path that `nestkit apply`
+# printed, and `RUN.json` the file of `nestkit benchmark lab:// --save RUN.json`:
 #
 # ```sh
 # nestkit report my-lab.html --host practice://esx --vm nested-esxi-01 \
@@ -157,8 +162,9 @@ nk.course.check("10.report", ... if report_form.result is None else report_form.
 nk.course.progress.summary()
 
 # %% [markdown]
-# Something to look up again? The course covers each statement of the guide that it grew from, and
-# this table leads to the place. `docs/cheatsheet.md` has all requirements on one page.
+# Something to look up again? This course grew from a guide to nested virtualization. The table
+# leads from each of its statements to the place where the course covers it. `docs/cheatsheet.md`
+# has all requirements on one page.
 
 # %%
 nk.course.guide_map()
@@ -179,7 +185,7 @@ quiz.asked[1].choose(1)
 # ## Key points
 #
 # - Preflight, plan, apply, verify, measure, report: each step leaves something to show.
-# - A figure without layer, workload, interval and origin is an opinion.
+# - A figure without its layer, workload, interval and origin is an opinion.
 # - Clean up: roll back what you do not need. `nestkit practice reset` resets the practice hosts.
 #
 # **Next:** start over on a real host; [00 Start here](00-start-here.ipynb) shows what is open.
