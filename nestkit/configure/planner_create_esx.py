@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any, Final, Protocol, cast
 
 from nestkit.configure import planner_esx_network
+from nestkit.configure.drafting import drafted, set_to
 from nestkit.configure.planner_esx import (
     MAX_MEMORY_GIB,
     MIN_CPUS,
@@ -84,20 +85,7 @@ def draft(
         steps.append(
             replace(start(target), why="the installer runs, and nesting shows, in a VM that runs")
         )
-    numbered = tuple(
-        replace(step, id=f"{n}-{step.op if step.op != 'set_property' else step.property}")
-        for n, step in enumerate(steps, start=1)
-    )
-    return Plan(
-        host=facts.identity,
-        host_name=facts.name,
-        platform=facts.platform,
-        is_practice=facts.is_practice,
-        vm=target,
-        goal=goal,
-        steps=numbered,
-        notes=_notes(goal, found, vm),
-    )
+    return drafted(facts, target, goal, steps, _notes(goal, found, vm))
 
 
 def _complete(goal: CreateGoal) -> CreateGoal:
@@ -114,6 +102,9 @@ def _complete(goal: CreateGoal) -> CreateGoal:
             f"vSphere would store the name {name!r} otherwise",
             "leave out / \\ %, control characters, and spaces at the ends",
         )
+    planner_esx_network.check_way(goal.network)
+    if isinstance(goal.networks, str) or not all(isinstance(n, str) for n in goal.networks):
+        raise refuse(f"networks is {goal.networks!r}", 'give names in a tuple: ("VM Network",)')
     for field in ("cpu_count", "memory_gib", "disk_gib", "nic_count"):
         if type(getattr(goal, field)) is not int or getattr(goal, field) < 0:
             raise refuse(f"{field} is {getattr(goal, field)!r}", "use a whole number, or 0")
@@ -177,6 +168,11 @@ def _networks(goal: CreateGoal, found: Any) -> list[Any]:
             remedy=f"name one or two port groups (networks=…, --on); there are {listed}",
         )
     for name in goal.networks:
+        if name in found.uplinks:
+            raise PlanError(
+                f"network {name!r} is for the uplinks of a distributed switch: it takes no VM",
+                remedy=f"choose one of {listed}",
+            )
         if name in found.elsewhere:
             raise PlanError(
                 f"network {name!r} is not on host {found.host.name}: it belongs to "
@@ -253,14 +249,13 @@ def _create(goal: CreateGoal, target: Target, found: Any, networks: list[Any]) -
 
 
 def _insert(goal: CreateGoal, target: Target) -> Step:
-    return Step(
-        id="",
-        op="set_property",
-        target=target,
-        property="cdrom",
-        before={"iso": "", "at_power_on": False},
-        after={"iso": goal.iso, "at_power_on": True},
-        why="the empty disk cannot boot, so the VM starts from the installer",
+    return set_to(
+        target,
+        "cdrom",
+        {"iso": "", "at_power_on": False},
+        {"iso": goal.iso, "at_power_on": True},
+        "the empty disk cannot boot, so the VM starts from the installer",
+        off=False,
     )
 
 

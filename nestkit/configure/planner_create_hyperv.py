@@ -10,13 +10,13 @@ import uuid
 from dataclasses import replace
 from typing import Any, Final, Protocol, cast
 
+from nestkit.configure.drafting import drafted, set_to
 from nestkit.configure.planner_hyperv import start_step
 from nestkit.configure.planner_hyperv_settings import (
     HOST_SPARE_MIB,
     MAX_MEMORY_GIB,
     MIN_CPUS,
     MIN_MEMORY_MIB,
-    set_to,
 )
 from nestkit.errors import PlanError
 from nestkit.facts import HostFacts, Unknown
@@ -61,17 +61,10 @@ def draft(goal: CreateGoal, target: Target, facts: HostFacts, found: dict[str, A
         *([set_to(target, "mac_spoofing", False, True, why, off=False)] if spoofs else []),
         *([start_step(target, "off")] if goal.start else []),
     ]  # fmt: skip
-    numbered = tuple(
-        replace(step, id=f"{n}-{step.op if step.op != 'set_property' else step.property}")
-        for n, step in enumerate(steps, start=1)
-    )
     notes = ["rolling back removes the VM while it is still as it was created; its disk stays"]
     if not goal.iso:
         notes.append("its disk is empty: install Windows Server, then plan for its Hyper-V role")
-    return Plan(
-        host=facts.identity, host_name=facts.name, platform=facts.platform,
-        is_practice=facts.is_practice, vm=target, goal=goal, steps=numbered, notes=tuple(notes),
-    )  # fmt: skip
+    return drafted(facts, target, goal, steps, notes)
 
 
 def _complete(goal: CreateGoal) -> CreateGoal:

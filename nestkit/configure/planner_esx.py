@@ -7,16 +7,16 @@ group's setting overrides its switch); ESXi 8's own minima, which bind a nested 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import gcd
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 from nestkit.configure import planner_esx_network
-from nestkit.configure.goals import check_sizes, check_whole_numbers, refuse
+from nestkit.configure.drafting import drafted, set_to
+from nestkit.configure.goals import check_sizes, check_whole_numbers
 from nestkit.configure.planning import Place, Values
 from nestkit.errors import ConsentNeeded, PlanError
 from nestkit.facts import HostFacts, Unknown, VmFacts
-from nestkit.plans import Consent, Json, NestedGoal, Network, Op, Plan, Step, Target
+from nestkit.plans import Consent, NestedGoal, Op, Plan, Step, Target
 
 MIN_CPUS: Final = 2  # ESXi 8 does not boot with fewer
 MIN_MEMORY_MIB: Final = 8 * 1024  # the guide's minimum for ESXi 8
@@ -59,20 +59,8 @@ def draft(facts: HostFacts, vm: VmFacts, goal: NestedGoal, now: Values) -> Plan:
     must_stop = power == "on" and any(step.needs_off for step in changes)
     before = [_stop(vm, target, goal)] if must_stop else []
     after = [start(target)] if goal.start and (must_stop or power == "off") else []
-    steps = tuple(
-        replace(step, id=f"{number}-{step.op if step.property == 'power' else step.property}")
-        for number, step in enumerate([*before, *changes, *network, *after], start=1)
-    )
-    return Plan(
-        host=facts.identity,
-        host_name=facts.name,
-        platform=facts.platform,
-        is_practice=facts.is_practice,
-        vm=target,
-        goal=goal,
-        steps=steps,
-        notes=_notes(vm, goal, stopped=must_stop),
-    )
+    steps = [*before, *changes, *network, *after]
+    return drafted(facts, target, goal, steps, _notes(vm, goal, stopped=must_stop))
 
 
 def _vm_target(vm: VmFacts) -> Target:
@@ -81,9 +69,7 @@ def _vm_target(vm: VmFacts) -> Target:
 
 def _check_goal(goal: NestedGoal) -> None:
     check_whole_numbers(goal)
-    if goal.network not in get_args(Network):
-        words = ", ".join(f'"{word}"' for word in get_args(Network))
-        raise refuse(f"network is {goal.network!r}", f"use one of {words}")
+    planner_esx_network.check_way(goal.network)
     check_sizes(
         goal,
         product="ESXi 8",
@@ -156,18 +142,16 @@ def _hardware(
             remedy="delete or consolidate the snapshots first, or plan without the upgrade",
         )
     return [
-        Step(
-            id="",
-            op="set_property",
-            target=target,
-            property="hardware_version",
-            before=before,
-            after=newest,
-            needs_off=True,
+        set_to(
+            target,
+            "hardware_version",
+            before,
+            newest,
+            f"nesting needs {MIN_HARDWARE} or newer; this cannot be taken back, and the VM "
+            "no longer runs on older hosts",
+            off=True,
             reversible=False,
             consent="upgrade_hardware_version",
-            why=f"nesting needs {MIN_HARDWARE} or newer; this cannot be taken back, and the VM "
-            "no longer runs on older hosts",
         )
     ]
 
@@ -178,24 +162,11 @@ def newest_hardware(facts: HostFacts) -> int:
     return next((n for release, n in HARDWARE_OF.items() if version.startswith(release)), 0)
 
 
-def _set(target: Target, name: str, before: Json, after: Json, why: str, *, off: bool) -> Step:
-    return Step(
-        id="",
-        op="set_property",
-        target=target,
-        property=name,
-        before=before,
-        after=after,
-        needs_off=off,
-        why=why,
-    )
-
-
 def _nesting(target: Target, now: bool) -> list[Step]:
     if now:
         return []
     why = "the guest sees VT-x or AMD-V only when hardware-assisted virtualization is exposed"
-    return [_set(target, "nested_hv", now, True, why, off=True)]
+    return [set_to(target, "nested_hv", now, True, why, off=True)]
 
 
 def _cpu(facts: HostFacts, target: Target, goal: NestedGoal, now: dict[str, int]) -> list[Step]:
@@ -209,7 +180,7 @@ def _cpu(facts: HostFacts, target: Target, goal: NestedGoal, now: dict[str, int]
         return []
     after = {"count": count, "cores_per_socket": gcd(count, now["cores_per_socket"]) or 1}
     why = f"ESXi 8 needs {MIN_CPUS} CPUs or more, the nested one too"
-    return [_set(target, "cpu", now, after, why, off=True)]
+    return [set_to(target, "cpu", now, after, why, off=True)]
 
 
 def _memory(facts: HostFacts, target: Target, goal: NestedGoal, now: dict[str, Any]) -> list[Step]:
@@ -233,7 +204,7 @@ def _memory(facts: HostFacts, target: Target, goal: NestedGoal, now: dict[str, A
         f"ESXi 8 needs {MIN_MEMORY_MIB // 1024} GiB or more, the nested one too; "
         "reserved memory is static, as the nested hypervisor expects of its hardware"
     )
-    return [_set(target, "memory", now, after, why, off=size != now["size_mib"])]
+    return [set_to(target, "memory", now, after, why, off=size != now["size_mib"])]
 
 
 def _power(target: Target, op: Op, why: str, consent: Consent = "") -> Step:

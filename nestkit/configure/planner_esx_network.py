@@ -8,15 +8,27 @@ promiscuous mode off).
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, get_args
 
+from nestkit.configure.drafting import set_to
+from nestkit.configure.goals import refuse
 from nestkit.errors import PlanError
 from nestkit.facts import Unknown, VmFacts, VmNicFacts
 from nestkit.plans import Json, Network, Step, Target
 
+WAYS: Final[tuple[Network, ...]] = ("auto", "mac_learning", "promiscuous", "leave")
 LEARNED_ADDRESSES: Final = 4096  # the highest limit there is
 _KINDS: Final = {"standard": "port_group", "distributed": "dv_port_group"}
 _PROPERTIES: Final = {"port_group": "security", "dv_port_group": "mac_management"}
+
+
+def check_way(way: object) -> None:
+    """Raise PlanError unless it is a way that vSphere has."""
+    if way in WAYS:
+        return
+    whose = ", a way of Hyper-V" if way in get_args(Network) else ""
+    words = ", ".join(f'"{word}"' for word in WAYS)
+    raise refuse(f"network is {way!r}{whose}", f"use one of {words}")
 
 
 def nics_of(vm: VmFacts) -> tuple[VmNicFacts, ...]:
@@ -65,7 +77,7 @@ def steps(vm: VmFacts, way: Network, now: Any) -> list[Step]:
         else:
             after, why = _distributed(nic, way, before)
         if after != before:
-            found.append(_set(target, name, before, after, why))
+            found.append(set_to(target, name, before, after, why, off=False))
     return found
 
 
@@ -128,12 +140,6 @@ def _distributed(
         "mode, and leave it only with forged transmits"
     )
     return after, why
-
-
-def _set(target: Target, name: str, before: Json, after: Json, why: str) -> Step:
-    return Step(
-        id="", op="set_property", target=target, property=name, before=before, after=after, why=why
-    )
 
 
 def notes(vm: VmFacts, way: Network) -> list[str]:

@@ -7,9 +7,9 @@ AMD needs Windows Server 2022 and configuration version 9.3, network by MAC spoo
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
+from nestkit.configure.drafting import drafted, set_to
 from nestkit.configure.planner_hyperv_settings import (
     NAT_PREFIX,
     check_goal,
@@ -20,7 +20,6 @@ from nestkit.configure.planner_hyperv_settings import (
     nesting_steps,
     nic_target,
     nics_of,
-    set_to,
     spoofing_steps,
     version_steps,
     vm_target,
@@ -77,20 +76,8 @@ def draft(facts: HostFacts, vm: VmFacts, goal: NestedGoal, now: Values) -> Plan:
     starts = must_stop or power != "on"
     after = [start_step(target, "off" if must_stop else power)] if goal.start and starts else []
     inside = _inside(target, goal, now, runs=goal.start or not starts)
-    steps = tuple(
-        replace(step, id=f"{number}-{step.op if step.op != 'set_property' else step.property}")
-        for number, step in enumerate([*before, *changes, *after, *inside], start=1)
-    )
-    return Plan(
-        host=facts.identity,
-        host_name=facts.name,
-        platform=facts.platform,
-        is_practice=facts.is_practice,
-        vm=target,
-        goal=goal,
-        steps=steps,
-        notes=_notes(facts, vm, goal, stopped=must_stop),
-    )
+    steps = [*before, *changes, *after, *inside]
+    return drafted(facts, target, goal, steps, _notes(facts, vm, goal, stopped=must_stop))
 
 
 def _power(target: Target, op: Op, why: str, before: str, consent: Consent = "") -> Step:

@@ -7,13 +7,14 @@ Machine with Nested Virtualization" (2025-06).
 from __future__ import annotations
 
 import ipaddress
-from typing import Any, Final
+from typing import Final
 
+from nestkit.configure.drafting import set_to
 from nestkit.configure.goals import check_sizes, check_whole_numbers, refuse
 from nestkit.configure.planning import Values
 from nestkit.errors import ConsentNeeded, PlanError
 from nestkit.facts import HostFacts, Unknown, VmFacts, VmNicFacts
-from nestkit.plans import Json, NestedGoal, Step, Target
+from nestkit.plans import NestedGoal, Step, Target
 
 MIN_CPUS: Final = 2  # "sufficient vCPUs": one leaves the guest and its VMs waiting for each other
 MIN_MEMORY_MIB: Final = 4 * 1024  # the guide's minimum for Hyper-V, which binds the nested one too
@@ -106,22 +107,6 @@ def check_prefix(text: str) -> ipaddress.IPv4Network:
             remedy=f"give a private IPv4 network such as {NAT_PREFIX}",
         )
     return network
-
-
-def set_to(
-    target: Target, name: str, before: Json, after: Json, why: str, *, off: bool, **rest: Any
-) -> Step:
-    return Step(
-        id="",
-        op="set_property",
-        target=target,
-        property=name,
-        before=before,
-        after=after,
-        needs_off=off,
-        why=why,
-        **rest,
-    )
 
 
 def version_steps(facts: HostFacts, vm: VmFacts, goal: NestedGoal, newest: str) -> list[Step]:
