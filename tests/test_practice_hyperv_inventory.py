@@ -10,8 +10,10 @@ import pytest
 
 from nestkit import practice
 from nestkit.errors import DataFileError, PracticeError
-from nestkit.practice.hyperv.inventory import default_path, load, profiles
+from nestkit.practice.hyperv.inventory import default_path, load
 from nestkit.practice.hyperv.model import GIB, Computer, Vm
+from nestkit.practice.profiles import names
+from nestkit.practice.tables import Source
 
 VMS = {
     "nested-hv-01": lambda vm: not vm.exposes,
@@ -96,7 +98,7 @@ def test_each_profile_is_what_it_is_called(profile: str) -> None:
 
 
 def test_every_profile_is_held_by_a_test() -> None:
-    assert set(profiles(default_path())) == {*HOSTS, "default", "not-administrator"}
+    assert set(names(Source(default_path()))) == {*HOSTS, "default", "not-administrator"}
     assert not load(default_path(), profile="not-administrator").is_administrator
 
 

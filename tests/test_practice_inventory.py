@@ -9,6 +9,8 @@ import pytest
 from nestkit.errors import DataFileError, PracticeError
 from nestkit.practice.esx import inventory
 from nestkit.practice.esx.model import Vm
+from nestkit.practice.profiles import names
+from nestkit.practice.tables import Source
 
 HEALTHY = {
     "hardware_version": 20, "cpu_count": 4, "memory_mb": 16384, "reservation_mb": 16384,
@@ -53,7 +55,7 @@ def test_each_vm_differs_from_a_healthy_one_in_what_its_comment_says() -> None:
 
 
 def test_running_vms_fit_the_host() -> None:
-    for profile in inventory.profiles(inventory.default_path()):
+    for profile in names(Source(inventory.default_path())):
         made = inventory.load(inventory.default_path(), profile=profile)
         running = sum(vm.reservation_mb for vm in made.vms.values() if vm.power == "on")
         assert running <= made.host.memory_mb, profile
@@ -132,9 +134,10 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 
 def test_every_profile_loads() -> None:
     path = inventory.default_path()
-    assert set(inventory.profiles(path)) == {
+    profiles = names(Source(path))
+    assert set(profiles) == {
         "default", "duplicate-names", "full-datastore", "maintenance", "no-vt", "old-api",
         "readonly", "small-host", "unreadable",
     }  # fmt: skip
-    for profile in inventory.profiles(path):
+    for profile in profiles:
         assert inventory.load(path, profile=profile).vms

@@ -16,6 +16,8 @@ from pyVim.task import WaitForTask
 import nestkit.practice
 from nestkit.errors import DataFileError, PracticeError
 from nestkit.practice.esx import vcenter
+from nestkit.practice.profiles import names
+from nestkit.practice.tables import Source
 
 LEAVES = ["name", "config.version", "config.nestedHVEnabled", "config.hardware.numCPU",
           "config.hardware.memoryMB", "runtime.powerState"]  # fmt: skip
@@ -318,13 +320,11 @@ def test_a_user_who_may_only_look_changes_no_port_group() -> None:
 
 
 def test_every_profile_loads_and_identities_are_stable() -> None:
-    from nestkit.practice.esx.inventory import profiles
-
     path = vcenter.default_path()
-    names = profiles(path)
-    assert set(names) == {"default", "no-hosts", "no-vt", "old-api", "readonly", "unreadable"}
-    uuids = {vcenter.load(path, profile=name).uuid for name in names}
-    assert len(uuids) == len(names)
+    profiles = names(Source(path))
+    assert set(profiles) == {"default", "no-hosts", "no-vt", "old-api", "readonly", "unreadable"}
+    uuids = {vcenter.load(path, profile=name).uuid for name in profiles}
+    assert len(uuids) == len(profiles)
     assert vcenter.load(path, vms=3, seed=5).uuid == vcenter.load(path, vms=3, seed=5).uuid
 
 

@@ -99,9 +99,15 @@ def test_importing_nestkit_loads_nothing_heavy() -> None:
     assert not heavy & set(loaded.split())
 
 
-def test_every_public_name_works_twice_after_all_modules_are_imported() -> None:
+@pytest.fixture
+def imported() -> None:
+    """All modules: an import binds the module's name in its package, whatever had it before."""
     for module in MODULES:
         importlib.import_module(module)
+
+
+@pytest.mark.usefixtures("imported")
+def test_every_public_name_works_twice_after_all_modules_are_imported() -> None:
     for _ in range(2):
         for name in nestkit.__all__:
             value = getattr(nestkit, name)
@@ -113,6 +119,7 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         nestkit.nonsense  # noqa: B018
 
 
+@pytest.mark.usefixtures("imported")
 def test_no_public_function_shares_its_name_with_a_module() -> None:
     for module in MODULES:
         package, _, name = module.rpartition(".")

@@ -85,13 +85,8 @@ class Inventory:
 
 
 def default_path() -> Path:
-    """The inventory that comes with nestkit."""
+    """The ESXi host's inventory that comes with nestkit."""
     return data_path("practice", "esx.toml")
-
-
-def profiles(path: Path) -> list[str]:
-    """The names of the profiles an inventory offers."""
-    return profile_tables.names(Source(path))
 
 
 def load(

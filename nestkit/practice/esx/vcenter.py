@@ -19,22 +19,14 @@ _FIRST_VM: Final = 1001
 
 
 def default_path() -> Path:
-    """The inventory that comes with nestkit."""
+    """The vCenter's inventory that comes with nestkit."""
     return data_path("practice", "vpx.toml")
 
 
 def load(
     path: Path, *, profile: str = "default", vms: int = 0, seed: int | None = None
 ) -> Inventory:
-    """Read a vCenter's inventory, changed by a profile and with ``vms`` further VMs.
-
-    Raises
-    ------
-    DataFileError
-        Malformed; the message starts with ``file:line: field``.
-    PracticeError
-        There is no such profile.
-    """
+    """Read a vCenter's inventory, as :func:`nestkit.practice.esx.inventory.load` an ESXi host's."""
     source = Source(path)
     known = ("vcenter", "hardware", "host", "datastore", "switch", "port_group", "dv_switch",
              "dv_port_group", "vm", "profile")  # fmt: skip

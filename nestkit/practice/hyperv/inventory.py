@@ -44,22 +44,14 @@ class Inventory:
 
 
 def default_path() -> Path:
-    """The inventory that comes with nestkit."""
+    """The Hyper-V host's inventory that comes with nestkit."""
     return data_path("practice", "hyperv.toml")
 
 
 def load(
     path: Path, *, profile: str = "default", vms: int = 0, seed: int | None = None
 ) -> Inventory:
-    """Read an inventory, changed by a profile and with ``vms`` further VMs.
-
-    Raises
-    ------
-    DataFileError
-        Malformed; the message starts with ``file:line: field``.
-    PracticeError
-        There is no such profile.
-    """
+    """Read an inventory, as :func:`nestkit.practice.esx.inventory.load` an ESXi host's."""
     source = Source(path)
     top = Table(source, source.data, "")
     if top.take("schema", int) != 1:
@@ -79,11 +71,6 @@ def load(
     admin = overlay.take("is_administrator", bool, True)
     overlay.done()
     return Inventory(host, admin)
-
-
-def profiles(path: Path) -> list[str]:
-    """The names of the profiles an inventory offers."""
-    return profile_tables.names(Source(path))
 
 
 def _host(source: Source, overlay: Table, host_id: uuid.UUID) -> Computer:
