@@ -48,6 +48,11 @@ GROUP_PATHS: Final = (
 )  # fmt: skip
 SWITCH_PATHS: Final = ("name", "summary.productInfo.version")
 _READABLE: Final = ("connected", "")
+# what it is linked with is known to its single sign-on, not to this API
+_ALONE: Final = (
+    "this is one vCenter: if it is linked with others (Enhanced Linked Mode), theirs are not "
+    "among these VMs; check each of them at its own address"
+)
 
 
 @dataclass(slots=True)
@@ -70,7 +75,7 @@ class FleetReader:
         vim = load().vim
         self.name = self.session.address.host
         if vcenter:
-            self.notes = ("VMs of other vCenters that this one is linked with are not among these",)
+            self.notes = (_ALONE,)
         groups: dict[str, dict[str, Any]] = {}
         if vcenter:
             rows = self.session.retrieve_all(vim.dvs.DistributedVirtualPortgroup, GROUP_PATHS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import secrets
+from collections.abc import Iterator
 from html import escape
 from typing import TYPE_CHECKING, Final
 
@@ -18,13 +19,19 @@ if TYPE_CHECKING:
 _SHOWN: Final = 10  # lines of one kind on a terminal
 _IN_NOTEBOOK: Final = 200  # rows; a page of its own holds more
 _IN_PAGE: Final = 20_000
-_CELL: Final = "text-align:left;vertical-align:top;overflow-wrap:break-word"
+_FRAME: Final = "report.to_frame()"
+_COMMAND: Final = "nestkit fleet URL --json"
+_UNREAD: Final = "unread"  # a kind of row, beside the levels of findings
+_CELL: Final = "text-align:left;vertical-align:top;padding:3px 12px 3px 0;overflow-wrap:break-word"
+_LINE: Final = "border-top:1px solid rgba(128,128,128,.4)"
 
 
 def headline(report: FleetReport) -> str:
     """The verdict in one sentence."""
     counts = ", ".join(f"{report.counts[level]} {level}" for level in LEVELS)
     verdict = "nothing failed" if report.ok else f"{report.counts['fail']} requirements not met"
+    if not report.complete:
+        verdict += " among what was read"
     return (
         f"{plain(report.name)}: {report.vm_count} VMs on {len(report.hosts)} hosts: "
         f"{verdict} ({counts})"
@@ -65,42 +72,75 @@ def as_text(report: FleetReport) -> str:
                 f"  {plain(each.subject)}: {each.title}: {plain(each.measured)}" for each in first
             ]
     if report.unread:
-        lines += ["", f"{len(report.unread)} VMs could not be read:"]
+        lines += ["", f"{_count_unread(report, _SHOWN)}:"]
         lines += [f"  {plain(e.name)}: {plain(e.reason)}" for e in report.unread[:_SHOWN]]
     return "\n".join(lines)
 
 
-def _row(finding: Finding) -> str:
+def _worst(report: FleetReport) -> Iterator[tuple[str, Finding]]:
+    """What to look at, the worst first, each with the host it is on."""
+    for level in OPEN:
+        yield from (("", each) for each in report.host_findings if each.level == level)
+        for number, each in report.sheet.findings(frozenset({level})):
+            yield report.hosts[report.sheet.where[number]].name, each
+
+
+def _row(host: str, finding: Finding) -> str:
+    place = f"<div>on {escape(plain(host))}</div>" if host else ""
     return (
-        f'<tr data-level="{finding.level}">'
+        f'<tr data-level="{finding.level}" style="{_LINE}">'
         f'<td style="{_CELL}">{chip(finding.level)}</td>'
-        f'<th scope="row" style="{_CELL};font-weight:400">{escape(plain(finding.subject))}</th>'
-        f'<td style="{_CELL}">{escape(finding.title)}</td>'
+        f'<th scope="row" style="{_CELL};font-weight:400">{escape(plain(finding.subject))}{place}'
+        f'</th><td style="{_CELL}">{escape(finding.title)}</td>'
         f'<td style="{_CELL}">{escape(plain(finding.measured))}</td>'
         f'<td style="{_CELL}">{escape(finding.required)}</td>'
         f'<td style="{_CELL}">{escape(finding.remedy)}</td></tr>'
     )
 
 
-def _filter(name: str, rows: int) -> str:
-    """Fields to filter by, and the few lines that do it; without scripts all rows show."""
-    options = "".join(f"<option>{level}</option>" for level in OPEN)
+def _unread(report: FleetReport, limit: int) -> str:
+    rows = [
+        f'<tr data-level="{_UNREAD}" style="{_LINE}">'
+        f'<th scope="row" style="{_CELL};font-weight:400">{escape(plain(each.name))}</th>'
+        f'<td style="{_CELL}">{escape(plain(each.reason))}</td></tr>'
+        for each in report.unread[:limit]
+    ]
+    return table(_count_unread(report, limit), ("VM", "Why"), rows)
+
+
+def _count_unread(report: FleetReport, limit: int) -> str:
+    count = len(report.unread)
+    what = f"{count} VM{'s' if count > 1 else ''} could not be read"
+    return what if count <= limit else f"{what}, the first {limit}"
+
+
+def _filter(name: str, kinds: list[str]) -> str:
+    """Fields to filter by. They show once the script runs: without it all rows do."""
+    options = "".join(f"<option>{kind}</option>" for kind in kinds)
     return (
-        f'<p id="{name}-filter">'
-        f'<label>Contains <input type="search" id="{name}-text" size="24"></label> '
-        f'<label>Result <select id="{name}-level"><option value="">all</option>{options}</select>'
-        f'</label> <output id="{name}-count" aria-live="polite">{rows} rows</output></p>'
+        f'<p id="{name}-filter" hidden><label>Show only rows with '
+        f'<input type="search" id="{name}-text" size="24" autocomplete="off"></label> '
+        f'<label>Result <select id="{name}-level" autocomplete="off"><option value="">all</option>'
+        f'{options}</select></label> <output id="{name}-count" aria-live="polite"></output></p>'
+    )
+
+
+def _script(name: str) -> str:
+    """Hides the rows that lack one of the words; it stands after them."""
+    return (
         "<script>(function(){"
         f'const id="{name}",get=part=>document.getElementById(id+part);'
-        "function show(){const words=get('-text').value.toLowerCase(),"
+        "const rows=[...get('').querySelectorAll('tr[data-level]')].map(row=>[row,"
+        "[...row.cells].map(cell=>cell.textContent).join(' ').toLowerCase()]);"
+        "function show(){const words=get('-text').value.toLowerCase().split(/\\s+/),"
         "level=get('-level').value;let left=0;"
-        "for(const row of get('').querySelectorAll('tbody tr')){"
-        "const fits=(!level||row.dataset.level===level)"
-        "&&row.textContent.toLowerCase().includes(words);"
+        "for(const [row,text] of rows){"
+        "const fits=(!level||row.dataset.level===level)&&words.every(word=>text.includes(word));"
         "row.hidden=!fits;left+=fits;}"
-        "get('-count').textContent=left+' rows';}"
+        "get('-count').textContent=`${left} of ${rows.length} rows`;}"
         "get('-text').addEventListener('input',show);"
         "get('-level').addEventListener('change',show);"
+        "get('-filter').hidden=false;show();"
         "})();</script>"
     )
 
@@ -108,6 +148,8 @@ def _filter(name: str, rows: int) -> str:
 def _summary(report: FleetReport) -> str:
     rows = []
     for row in report.summary().to_dict("records"):
+        if not any(row[level] for level in LEVELS):
+            continue  # left to a look at one VM, or there is no VM it applies to
         counts = "".join(f'<td style="{_CELL}">{row[level]}</td>' for level in LEVELS)
         rows.append(
             f'<tr><th scope="row" style="{_CELL};font-weight:400">{escape(row["title"])} '
@@ -116,31 +158,32 @@ def _summary(report: FleetReport) -> str:
     return table("By requirement: VMs or their networks", ("Requirement", *LEVELS), rows)
 
 
-def as_html(report: FleetReport, limit: int = _IN_NOTEBOOK) -> str:
-    """The report for a notebook: the summary, then the worst findings with a filter."""
+def as_html(report: FleetReport, limit: int = _IN_NOTEBOOK, rest: str = _FRAME) -> str:
+    """The report for a notebook: the summary, then the worst findings with a filter.
+
+    ``rest`` says where to see what ``limit`` leaves out.
+    """
     name = f"fleet-{secrets.token_hex(4)}"
     parts = [f"<p><strong>{escape(headline(report))}</strong></p>"]
     if report.is_practice:
         parts.append(f"<p>{escape(PRACTICE)}</p>")
     parts.append("".join(f"<p>{escape(plain(remark))}</p>" for remark in _remarks(report)))
     parts.append(_summary(report))
-    worst = itertools.chain.from_iterable(report.findings(level) for level in OPEN)
-    rows = [_row(finding) for finding in itertools.islice(worst, limit)]
-    if rows:
+    shown = list(itertools.islice(_worst(report), limit))
+    kinds: list[str] = list(dict.fromkeys(finding.level for _, finding in shown))
+    tables = ""
+    if shown:
         total = sum(report.counts[level] for level in OPEN)
-        caption = f"What to look at, the worst first: {len(rows)} of {total}"
-        if total > len(rows):
-            caption += "; all of them: report.to_frame()"
+        caption = f"What to look at, the worst first: {len(shown)} of {total}"
+        if total > len(shown):
+            caption += f"; all of them: {rest}"
         heads = ("Result", "Of", "Requirement", "Found", "Needed", "What to do")
-        parts.append(f"{table(caption, heads, rows, name=name)}{_filter(name, len(rows))}")
+        tables += table(caption, heads, [_row(*each) for each in shown])
     if report.unread:
-        items = [
-            f'<tr><th scope="row" style="{_CELL};font-weight:400">{escape(plain(each.name))}</th>'
-            f'<td style="{_CELL}">{escape(plain(each.reason))}</td></tr>'
-            for each in report.unread[:limit]
-        ]
-        caption = f"{len(report.unread)} VMs could not be read"
-        parts.append(table(caption, ("VM", "Why"), items))
+        tables += _unread(report, limit)
+        kinds.append(_UNREAD)
+    if tables:
+        parts.append(f'{_filter(name, kinds)}<div id="{name}">{tables}</div>{_script(name)}')
     return f'<div style="max-width:72em">{"".join(parts)}</div>'
 
 
@@ -151,5 +194,5 @@ def page(report: FleetReport) -> str:
         '<meta name="viewport" content="width=device-width">'
         f"<title>Fleet: {escape(plain(report.name))}</title></head>"
         '<body style="font-family:system-ui,sans-serif;line-height:1.4">'
-        f"<main><h1>Can they nest?</h1>{as_html(report, _IN_PAGE)}</main></body></html>\n"
+        f"<main><h1>Can they nest?</h1>{as_html(report, _IN_PAGE, _COMMAND)}</main></body></html>\n"
     )

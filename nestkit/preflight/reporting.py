@@ -80,7 +80,7 @@ def chip(level: Level) -> str:
     )
 
 
-_CELL: Final = "text-align:left;vertical-align:top;overflow-wrap:break-word"
+_CELL: Final = "text-align:left;vertical-align:top;padding:3px 12px 3px 0;overflow-wrap:break-word"
 _LINE: Final = "border-top:1px solid rgba(128,128,128,.4)"
 
 
@@ -112,12 +112,11 @@ def _met(subject: str, findings: list[Finding]) -> str:
     )
 
 
-def table(caption: str, heads: tuple[str, ...], rows: list[str], *, name: str = "") -> str:
+def table(caption: str, heads: tuple[str, ...], rows: list[str]) -> str:
     """A table with a caption and column headings, of rows that are HTML already."""
     cells = "".join(f'<th scope="col" style="{_CELL}">{head}</th>' for head in heads)
-    named = f' id="{name}"' if name else ""
     return (
-        f'<table{named} style="border-collapse:collapse;table-layout:auto;width:100%">'
+        '<table style="border-collapse:collapse;table-layout:auto;width:100%">'
         f'<caption style="text-align:left;font-weight:600;color:inherit">{caption}</caption>'
         f"<thead><tr>{cells}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
     )

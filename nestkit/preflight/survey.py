@@ -95,7 +95,8 @@ def _notes(hosts: list[HostFacts], templates: int) -> list[str]:
         if each.connection in _GONE
     ]
     if templates:
-        notes.append(f"{templates} templates are not judged: they host nothing until deployed")
+        are = "template is" if templates == 1 else "templates are"
+        notes.append(f"{templates} {are} not judged: a template hosts nothing until deployed")
     return notes
 
 

@@ -1,0 +1,123 @@
+"""The page of a fleet in Chromium: its filter by keyboard alone, hostile names, no network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from jupyter_page import chromium
+from playwright.sync_api import Browser, Page, sync_playwright
+
+import nestkit as nk
+from nestkit.hosts.base import Unread
+from nestkit.preflight import FleetReport
+
+pytestmark = pytest.mark.browser
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)></td>`${1}`"
+SHOWN = "[...document.querySelectorAll('tr[data-level]')].filter(row => row.offsetParent).length"
+
+
+@pytest.fixture(scope="module")
+def report() -> FleetReport:
+    with nk.practice.start("vpx", vms=200) as practice:
+        host = nk.connect(practice.url, password=practice.password)
+        found = nk.preflight.fleet(host)
+        host.close()
+    number = [vm.name for vm in found.sheet.vms].index("nested-esxi-07")
+    found.sheet.vms[number] = replace(found.sheet.vms[number], name=HOSTILE)
+    return replace(found, unread=(*found.unread, Unread('<b>hid"den</b>', "<i>not for you</i>")))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        program = chromium(playwright)
+        yield program
+        program.close()
+
+
+@pytest.fixture(scope="module")
+def written(report: FleetReport, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return report.save_html(tmp_path_factory.mktemp("fleet") / "fleet.html")
+
+
+class Opened:
+    """The page, with all that it asked for and said."""
+
+    def __init__(self, page: Page, path: Path) -> None:
+        self.page, self.asked, self.said = page, [], []
+        page.on("request", lambda request: self.asked.append(request.url))
+        page.on("console", lambda message: self.said.append(message.text))
+        page.on("pageerror", lambda error: self.said.append(str(error)))
+        page.on("dialog", lambda dialog: (self.said.append(dialog.message), dialog.dismiss()))
+        page.goto(path.as_uri())
+
+    def rows(self) -> int:
+        """How many rows are to be seen; what the page says must be the same."""
+        count: int = self.page.evaluate(SHOWN)
+        assert self.page.locator("output").inner_text() == f"{count} of {self.all} rows"
+        return count
+
+    @property
+    def all(self) -> int:
+        return self.page.locator("tr[data-level]").count()
+
+    def type(self, text: str) -> None:
+        self.page.keyboard.press("Control+A")
+        self.page.keyboard.type(text)
+
+
+@pytest.fixture
+def opened(browser: Browser, written: Path) -> Iterator[Any]:
+    page = browser.new_page(viewport={"width": 1200, "height": 900})
+    yield Opened(page, written)
+    page.close()
+
+
+def test_the_filter_is_used_by_keyboard_alone(opened: Opened, report: FleetReport) -> None:
+    first = sum(report.counts[level] for level in ("fail", "warn", "unknown", "note"))
+    assert opened.rows() == first + len(report.unread)
+    opened.page.keyboard.press("Tab")  # the text, before all rows
+    opened.type("nested-esxi-10")
+    assert opened.rows() == 2
+    opened.type("MACs nested-esxi-10 forged")  # each word, wherever it stands
+    named = opened.rows()
+    opened.type("nested-esxi-10 forged")
+    assert (named, opened.rows()) == (0, 1)
+    opened.type("nested-esxi-17")  # its host is lost, so it could not be read
+    assert opened.rows() == 1
+    opened.page.keyboard.press("Escape")
+    assert opened.rows() == opened.all
+    opened.page.keyboard.press("Tab")
+    opened.page.keyboard.type("warn")
+    assert opened.rows() == report.counts["warn"]
+    opened.page.keyboard.press("End")  # the last of the results: unread
+    assert opened.rows() == len(report.unread)
+
+
+def test_names_stay_text_and_nothing_is_asked_of_a_network(opened: Opened, written: Path) -> None:
+    opened.page.keyboard.press("Tab")
+    opened.type("onerror=alert(2)")
+    assert opened.rows() == 1
+    assert HOSTILE in opened.page.locator("tr[data-level]:visible th").inner_text()
+    opened.type('<b>hid"den</b>')
+    assert opened.rows() == 1
+    assert opened.page.locator("main img").count() == 0
+    assert opened.page.locator("main script").count() == 1
+    assert opened.asked == [written.as_uri()] and opened.said == []
+
+
+def test_the_page_is_content_with_axe_and_tells_all_without_scripts(
+    opened: Opened, browser: Browser, written: Path
+) -> None:
+    found = Axe().run(opened.page).response["violations"]
+    assert [each["id"] for each in found if each["impact"] in ("serious", "critical")] == []
+    plain = browser.new_context(java_script_enabled=False).new_page()
+    plain.goto(written.as_uri())
+    assert not plain.locator("input").is_visible()  # it could not filter
+    assert plain.locator("tr[data-level]:visible").count() == opened.all
+    plain.close()
