@@ -252,6 +252,7 @@ def test_the_govc_script_gives_these_commands(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     vm = "VirtualMachine:1"
     assert calls == [
+        ["version", "-require", "0.47.0"],
         ["find", "-i", "/", "-type", "m", "-config.instanceUuid", UUID],
         ["vm.power", "-s", vm],
         ["object.collect", "-s", vm, "runtime.powerState"],
@@ -285,7 +286,17 @@ def test_the_govc_script_stops_unless_exactly_one_vm_is_found(tmp_path: Path, fo
     done, calls = run_govc(tmp_path, make_plan(), GOVC_FOUND=found)
     assert done.returncode == 1
     assert "not exactly one VM" in done.stderr
-    assert len(calls) == 1
+    assert [call[0] for call in calls] == ["version", "find"]
+
+
+@needs_sh
+def test_the_govc_script_asks_for_a_govc_that_takes_references(tmp_path: Path) -> None:
+    text = FAKE_GOVC.replace("    find*)", "    version*) exit 1 ;;\n    find*)")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(globals(), "FAKE_GOVC", text)
+        done, calls = run_govc(tmp_path, make_plan())
+    assert done.returncode == 1
+    assert [call[0] for call in calls] == ["version"]
 
 
 @needs_sh

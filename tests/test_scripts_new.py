@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import tree_sitter
 import tree_sitter_pwsh
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_scripts import KINDS, make_plan, names, powershell_value, skeleton
 from test_scripts_practice import run
@@ -164,6 +164,38 @@ def test_a_shell_gives_govc_the_very_names(name: str, network: str) -> None:
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout == name.encode("utf-8") + b"\0"
+
+
+@pytest.mark.skipif(shutil.which("sh") is None, reason="needs a POSIX shell")
+@given(names, names)
+@example("VLAN [10-12] *", "ds?\\x")
+@example("network-7", "Datastore:datastore-3")
+@settings(deadline=None, max_examples=25)
+def test_govc_looks_up_networks_and_datastores_by_patterns_of_nothing_else(
+    datastore: str, network: str
+) -> None:
+    script = new_plan("new", datastore, network).script("govc")
+    stub = (
+        "GOVC_URL=x\n"
+        'govc() { case $1 in find) [ -n "${made:-}" ] && echo VirtualMachine:vm-1;; '
+        "object.collect) echo poweredOn;; device.ls) echo 'cdrom-3000 x';; vm.create) made=1;; "
+        "esac; for each; do case $each in -net=*|-ds=*) printf '%s\\0' \"$each\" >&3;; esac; "
+        "done; return 0; }\n"
+    )
+    ran = subprocess.run(
+        ["sh", "-c", f"exec 3>&1 >/dev/null\n{stub}{script}"], capture_output=True, timeout=30,
+        check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    given_ = ran.stdout.decode("utf-8").split("\0")[:-1]
+    of_iso = datastore.partition("] ")[0]  # what "[datastore] path" can tell
+    wanted = [f"-ds={datastore}", f"-net={network}", "-net=Trunk", f"-ds={of_iso}"]
+    # Go's path.Match: a backslash takes the sign behind it as it is
+    assert [re.sub(r"\\(.)", r"\1", each) for each in given_] == wanted
+    for pattern in given_:
+        assert not re.search(r"[*?\[\]]", re.sub(r"\\.", "", pattern))
+        _, _, name = pattern.partition("=")
+        assert not re.fullmatch(r"[A-Za-z]+(-[a-z]*[0-9]+|:.*)", name)  # no reference
 
 
 @pytest.mark.parametrize("kind", KINDS)

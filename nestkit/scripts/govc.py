@@ -2,11 +2,14 @@
 
 Options: govc's USAGE.md (github.com/vmware/govmomi). govc has none for cores per socket, and its
 host.portgroup.change writes a whole new policy, and nothing sets MAC learning: the script says so.
+VMs and hosts are named by reference, which govc's commands take since govmomi's pull request 3609
+(November 2024); names of networks and datastores are patterns of Go's path.Match (govmomi, find).
 """
 
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from nestkit.plans import Plan, Step
 from nestkit.scripts.outline import (
@@ -19,11 +22,14 @@ from nestkit.scripts.outline import (
 )
 from nestkit.scripts.quoting import constant, remark, shell
 
+_NEEDED: Final = "0.47.0"  # the first release after references were taken everywhere
 _TOP = """
 # GOVC_URL, GOVC_USERNAME and GOVC_PASSWORD say where and who; for a certificate that is not
-# signed by a known authority set GOVC_TLS_CA_CERTS or GOVC_TLS_KNOWN_HOSTS.
+# signed by a known authority set GOVC_TLS_CA_CERTS or GOVC_TLS_KNOWN_HOSTS. A vCenter with
+# several datacenters needs GOVC_DATACENTER.
 set -eu
 : "${GOVC_URL:?set GOVC_URL to the address of the host}"
+govc version -require NEEDED > /dev/null # older ones do not take references such as HostSystem:1
 
 wait_for() { # state, seconds
     left=$2
@@ -52,7 +58,13 @@ def write(plan: Plan) -> str:
     body = [*shell("uuid", plan.vm.id), *([] if plan.creates_vm else [_FIND.rstrip()])]
     for number, step in enumerate(plan.steps, start=1):
         body += ["", f"# {number}. {remark(describe(step))}", *_step(step, plan)]
-    return "\n".join(head) + _TOP + "\n".join(body) + "\n"
+    return "\n".join(head) + _TOP.replace("NEEDED", _NEEDED) + "\n".join(body) + "\n"
+
+
+def _pattern(name: str) -> str:
+    """The name where govc reads a pattern; one like vm-7 would be taken for a reference."""
+    escaped = re.sub(r"([*?\[\]\\])", r"\\\1", name)
+    return f"\\{escaped}" if re.fullmatch(r"[A-Za-z]+(-[a-z]*\d+|:.*)", name) else escaped
 
 
 def _step(step: Step, plan: Plan) -> list[str]:
@@ -96,14 +108,13 @@ def _step(step: Step, plan: Plan) -> list[str]:
 def _create(step: Step, plan: Plan) -> list[str]:
     wanted = step.after
     first, *more = networks_of(plan, step)
-    # govc find reads * ? [ and \\ in a name as a pattern
-    pattern = re.sub(r"([*?\[\]\\])", r"\\\1", wanted["name"])
     lines = [
         *shell("name", wanted["name"]),
-        *shell("pattern", pattern),
+        *shell("pattern", _pattern(wanted["name"])),
         *shell("host", f"HostSystem:{wanted['created_on']}"),
-        *shell("datastore", wanted["datastore"]),
-        *shell("network", first),
+        "# patterns too: govc looks networks and datastores up by them",
+        *shell("datastore", _pattern(wanted["datastore"])),
+        *shell("network", _pattern(first)),
         *shell("guest", wanted["guest_id"]),
         *shell("firmware", wanted["firmware"]),
         'if [ -n "$(govc find / -type m -name "$pattern")" ]; then',
@@ -122,7 +133,7 @@ def _create(step: Step, plan: Plan) -> list[str]:
     ]
     for name in more:
         lines += [
-            *shell("network", name),
+            *shell("network", _pattern(name)),
             'govc vm.network.add -vm "$vm" -net="$network" -net.adapter=vmxnet3',
         ]
     return [
@@ -139,7 +150,7 @@ def _cdrom(step: Step) -> list[str]:
         return ['govc device.cdrom.eject -vm "$vm"']
     datastore, path = iso_parts(step.after["iso"])
     return [
-        *shell("datastore", datastore),
+        *shell("datastore", _pattern(datastore)),
         *shell("iso", path),
         "drive=$(govc device.ls -vm \"$vm\" | sed -n 's/^\\(cdrom-[0-9]*\\) .*/\\1/p' | head -n 1)",
         '[ -n "$drive" ] || drive=$(govc device.cdrom.add -vm "$vm")',
