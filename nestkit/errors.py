@@ -6,6 +6,8 @@ remedy. Forms and the command line show ``str(error)`` and never a traceback.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class NestkitError(Exception):
     """Something could not be done.
@@ -16,7 +18,14 @@ class NestkitError(Exception):
         What happened, and to what. Never holds a secret.
     remedy
         What to do next, as a sentence.
+
+    Attributes
+    ----------
+    journal
+        The journal of an apply that was cut short; None for all others.
     """
+
+    journal: Path | None = None
 
     def __init__(self, message: str, *, remedy: str) -> None:
         super().__init__(message)

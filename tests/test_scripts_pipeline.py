@@ -59,6 +59,41 @@ def test_the_first_run_makes_it_ready_and_the_second_changes_nothing(
     assert practice.password not in script + first.stdout + first.stderr
 
 
+def test_a_vm_that_is_not_there_yet_is_created_once(
+    practice: nk.practice.PracticeHost, tmp_path: Path
+) -> None:
+    goal = nk.CreateGoal(
+        name="made by a pipeline", memory_gib=8, networks=("Nested Trunk",),
+        iso="[datastore1] iso/debian-12-netinst.iso",
+    )  # fmt: skip
+    with closing(nk.connect(practice.url, password=practice.password)) as host:
+        script = nk.configure.plan_new(host, goal).script("pipeline")
+        access = {"NESTKIT_URL": practice.url, "NESTKIT_PASSWORD": practice.password}
+        first = run(script, tmp_path, **access)
+        assert first.returncode == 0, first.stderr
+        assert nk.preflight.check(host, goal.name).ok
+        second = run(script, tmp_path, **access)
+        assert second.returncode == 0 and "nothing is changed" in second.stdout
+        lost = run(script, tmp_path, **access | {"NESTKIT_URL": "esx://root@127.0.0.1:1"})
+        assert lost.returncode == 2 and "taken back" not in lost.stderr
+
+
+def test_what_fails_on_the_way_is_taken_back(
+    practice: nk.practice.PracticeHost, tmp_path: Path
+) -> None:
+    made = plan_for(practice, "nested-esxi-06")
+    practice.set_faults(task_fails=1)
+    done = run(
+        made.script("pipeline"), tmp_path,
+        NESTKIT_URL=practice.url, NESTKIT_PASSWORD=practice.password,
+    )  # fmt: skip
+    practice.set_faults()
+    assert done.returncode == 2
+    assert ".jsonl" in done.stdout and "all is as it was at first" in done.stdout
+    assert "taken back" in done.stderr
+    assert plan_for(practice, "nested-esxi-06").steps == made.steps
+
+
 def test_a_step_for_another_host_is_refused_and_nothing_is_changed(
     practice: nk.practice.PracticeHost, tmp_path: Path
 ) -> None:

@@ -210,13 +210,15 @@ def _go_forward(
         try:
             _do(journal, host, step)
         except NestkitError as error:
-            raise retold(
+            told = retold(
                 error,
                 f"step {number + 1} of {len(plan.steps)} ({describe(step)}): {error.message}",
                 f"{error.remedy}; {len(_done(journal))} steps are done and kept in the journal: "
                 f"`nestkit resume URL {journal.path}` goes on, "
                 f"`nestkit rollback URL {journal.path}` takes them back",
-            ) from error
+            )
+            told.journal = journal.path
+            raise told from error
     tell("read everything again", len(plan.steps), len(plan.steps))
     found = verify(plan, host)
     if journal.ended != "applied":

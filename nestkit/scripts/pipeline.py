@@ -22,14 +22,16 @@ status=0
 nestkit preflight "$NESTKIT_URL" --vm "$vm" || status=$?
 case $status in
     0) echo "nothing blocks: nothing is changed"; exit 0 ;;
-    1) ;;
-    *) exit "$status" ;;
+ELSE
 esac
 
 plan=$(mktemp)
 trap 'rm -f "$plan"' EXIT
 cat >"$plan" <<'PLAN'
 """
+_BLOCKED = """    1) ;;
+    *) exit "$status" ;;"""
+_ABSENT = "    *) ;; # not there yet, so it is created; apply refuses whatever else may be wrong"
 _THEN = """PLAN
 
 status=0
@@ -38,9 +40,9 @@ echo "journal: $journal"
 if [ "$status" -eq 0 ]; then
     nestkit preflight "$NESTKIT_URL" --vm "$vm" || status=$?
 fi
-if [ "$status" -ne 0 ]; then
+if [ "$status" -ne 0 ] && [ -n "$journal" ]; then
     echo "not ready (status $status): it is taken back" >&2
-    [ -z "$journal" ] || nestkit rollback "$NESTKIT_URL" "$journal" || true
+    nestkit rollback "$NESTKIT_URL" "$journal" || true
 fi
 exit "$status"
 """
@@ -52,4 +54,5 @@ def write(plan: Plan) -> str:
     # one line of ASCII JSON: it cannot hold the line that ends it
     held = json.dumps(plan.to_json() | {"digest": plan.digest})
     names = "\n".join([*shell("vm", plan.vm.id), f"digest={plan.digest}"]) + "\n"
-    return f"{head}{_TOP}{names}{_FIRST}{held}\n{_THEN}"
+    first = _FIRST.replace("ELSE", _ABSENT if plan.creates_vm else _BLOCKED)
+    return f"{head}{_TOP}{names}{first}{held}\n{_THEN}"
