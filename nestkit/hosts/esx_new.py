@@ -14,7 +14,9 @@ from nestkit.hosts.esx_fleet import GROUP_PATHS, SWITCH_PATHS
 from nestkit.hosts.esx_nics import Networks, distributed
 from nestkit.transport.vim import Row, VimSession, load
 
-ISO_PATH: Final = re.compile(r"\[(?P<datastore>[^\]]+)\] (?P<path>[^\x00-\x1f]+)")
+ISO_PATH: Final = re.compile(
+    r"\[(?P<datastore>[^\]]+)\] (?P<path>(?!/|.*//)[^\x00-\x1f]+\.iso)", re.IGNORECASE
+)
 SEARCH_S: Final = 120.0
 
 
@@ -47,6 +49,7 @@ class Prospects:
     datastores: tuple[DatastoreFacts, ...]
     names: frozenset[str]  # of all VMs
     iso: Fact[bool]  # whether the installer is there
+    uplinks: frozenset[str] = frozenset()  # port groups that take no VM
 
 
 def prospects(session: VimSession, *, on_host: str, iso: str, vcenter: bool) -> Prospects:
@@ -62,9 +65,12 @@ def prospects(session: VimSession, *, on_host: str, iso: str, vcenter: bool) -> 
     row = _choose(rows, on_host)
     groups: dict[str, dict[str, Any]] = {}
     uuids: dict[str, str] = {}
+    uplinks: frozenset[str] = frozenset()
     if vcenter:
         found = session.retrieve_all(vim.dvs.DistributedVirtualPortgroup, GROUP_PATHS)
-        switches = session.retrieve_all(vim.DistributedVirtualSwitch, (*SWITCH_PATHS, "uuid"))
+        paths = (*SWITCH_PATHS, "uuid", "config.uplinkPortgroup")
+        switches = session.retrieve_all(vim.DistributedVirtualSwitch, paths)
+        found, uplinks = _without_uplinks(found, switches)
         groups = distributed(found, switches)
         by_ref = {each.ref._moId: str(each.get("uuid", "")) for each in switches}
         for group in found:
@@ -82,6 +88,19 @@ def prospects(session: VimSession, *, on_host: str, iso: str, vcenter: bool) -> 
         datastores=_datastores(session, row),
         names=frozenset(str(vm.get("name", "")) for vm in vms),
         iso=_iso(session, row, iso) if iso else False,
+        uplinks=uplinks,
+    )
+
+
+def _without_uplinks(groups: list[Row], switches: list[Row]) -> tuple[list[Row], frozenset[str]]:
+    """The port groups for VMs, and the names of those for the switches' uplinks."""
+    refs = {
+        ref._moId for switch in switches for ref in switch.values.get("config.uplinkPortgroup", ())
+    }
+    theirs = [row for row in groups if row.ref._moId in refs]
+    return (
+        [row for row in groups if row.ref._moId not in refs],
+        frozenset(str(row.fact("name")) for row in theirs),
     )
 
 
