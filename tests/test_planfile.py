@@ -148,5 +148,5 @@ def test_whatever_stands_in_a_plan_it_is_read_or_refused(data: st.DataObject) ->
     except PlanError:
         return
     assert json.loads(json.dumps(again.to_json())) == again.to_json()
-    hash(again.steps[0].target)
+    hash((again.vm, *(step.target for step in again.steps)))  # a plan may have no steps
     assert str(again)
