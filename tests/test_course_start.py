@@ -43,3 +43,14 @@ def test_a_terminal_in_jupyterlab_finds_the_nestkit_command(
     first, *rest = given["PATH"].split(os.pathsep)
     assert first == str(Path(sys.executable).parent)
     assert rest == os.environ["PATH"].split(os.pathsep)
+
+
+def test_a_home_that_cannot_be_written_is_said_before_jupyterlab_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "file" / "runtime"))
+    monkeypatch.setattr(launch.subprocess, "Popen", lambda *_, **__: pytest.fail("was started"))
+    with pytest.raises(CourseError, match="cannot be written") as raised:
+        launch.open_lesson("00", browser=False)
+    assert "HOME=" in raised.value.remedy

@@ -46,7 +46,8 @@ def reset(also_progress: bool) -> None:
     from nestkit import practice
     from nestkit.course import progress as record
 
-    say(f"{practice.reset()} practice hosts reset")
+    count = practice.reset()
+    say(f"{count} practice host{'' if count == 1 else 's'} reset")
     if also_progress:
         say(record.begin_anew())
 

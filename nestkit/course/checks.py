@@ -17,6 +17,11 @@ from nestkit.course.progress import Status
 from nestkit.errors import CourseError, NestkitError
 
 _KINDS: Final = {"passed": "pass", "not done yet": "idle", "not right": "fail"}
+# a practice host may be broken, and a check is where that shows
+_BROKEN: Final = (
+    "on a practice host, `nestkit reset` in a terminal puts back all that it had; where it does "
+    "not answer, run the cell that connects once more"
+)
 # where the checks of the lessons are
 _MODULES: Final = (
     "exercises",
@@ -133,7 +138,10 @@ def check(item: str, /, *args: Any, **kwargs: Any) -> Verdict:
         try:
             verdict = _CHECKS[item](*args, **kwargs)
         except NestkitError as error:
-            verdict = not_right(f"It cannot be checked: {error.message}.", error.remedy)
+            hints = [error.remedy]
+            if any(getattr(each, "is_practice", False) is True for each in args):
+                hints.append(_BROKEN)
+            verdict = not_right(f"It cannot be checked: {error.message}.", *hints)
         except (TypeError, ValueError, KeyError, AttributeError) as error:
             verdict = not_right(
                 f"The answer cannot be read: {type(error).__name__}: {error}.",

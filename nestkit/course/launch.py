@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -53,7 +54,7 @@ def open_lesson(lesson: str = "00", *, browser: bool | None = None) -> int:
     Raises
     ------
     CourseError
-        There is no such lesson, or JupyterLab did not start.
+        There is no such lesson, JupyterLab has no folder to write to, or did not start.
     """
     known = {each.number: each.file for each in lessons()}
     if lesson not in known:
@@ -61,6 +62,7 @@ def open_lesson(lesson: str = "00", *, browser: bool | None = None) -> int:
             f"there is no lesson {lesson!r}", remedy=f"choose one of {', '.join(known)}"
         )
     page = known[lesson]
+    _check_home()
     token = secrets.token_urlsafe(24)
     command = [sys.executable, "-m", "jupyterlab", "-y", "--ServerApp.log_level=WARN"]
     command += ["--LabApp.news_url=None", _NO_UPDATES]  # a class without network asks nobody
@@ -90,6 +92,22 @@ def open_lesson(lesson: str = "00", *, browser: bool | None = None) -> int:
         if server.poll() is None:
             server.terminate()
             server.wait(timeout=30)
+
+
+def _check_home() -> None:
+    """Say what to do in a home that cannot be written: JupyterLab would end in a traceback."""
+    from jupyter_core.paths import jupyter_runtime_dir
+
+    folder = Path(jupyter_runtime_dir())
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise CourseError(
+            f"JupyterLab keeps its files in {folder}, which cannot be written: {error.strerror}",
+            remedy="name a folder you can write to as your home: HOME=/that/folder make course",
+        ) from error
 
 
 def _wait_for_address(server: subprocess.Popen[bytes]) -> str:
