@@ -297,6 +297,18 @@ def test_nics_of_one_name_are_told_apart_by_their_addresses(document: dict[str, 
     assert all(nic.mac in nic.label for nic in vm.nics)
 
 
+def test_nics_of_one_name_that_have_no_address_yet_are_told_apart_by_their_ids(
+    document: dict[str, Any],
+) -> None:
+    row = next(row for row in document["vms"] if row["name"] == "nested-hv-10")
+    for mac in ("000000000000", ""):
+        nics = [nic | {"name": "Network Adapter", "mac": mac} for nic in row["nics"]["data"]]
+        (vm,) = facts(changed(document, vms=[row | {"nics": part(*nics)}])).vms
+        assert isinstance(vm.nics, tuple)
+        assert all(nic.key.endswith(nic.label.removeprefix("Network Adapter ")) for nic in vm.nics)
+        assert len({nic.label for nic in vm.nics}) == 2
+
+
 def test_a_vm_whose_settings_cannot_be_read_does_not_hide_the_others() -> None:
     vms = {vm.name: vm for vm in played_host(vms_unreadable=2).read().vms}
     for name in (ODD, "nested-hv-01"):

@@ -91,16 +91,26 @@ def _nics(row: Mapping[str, Any], state: str, *, asked: bool) -> Fact[tuple[VmNi
     nat: Fact[bool] = _NO_PASSWORD if not asked else _NOT_ASKED
     if row["nat"]:
         nat = one(row["nat"])
+    return tuple(_nic(nic, nat, label) for nic, label in zip(rows, _labels(rows), strict=True))
+
+
+def _labels(rows: list[Mapping[str, Any]]) -> list[str]:
+    """Hyper-V gives every NIC the same name unless somebody names it, and no MAC before a start."""
     names = Counter(nic["name"] for nic in rows)
-    return tuple(_nic(nic, nat, is_alone=names[nic["name"]] == 1) for nic in rows)
+    pairs = Counter((nic["name"], nic["mac"]) for nic in rows)
+    labels = []
+    for nic in rows:
+        name, mac = nic["name"], nic["mac"]
+        own = mac if mac and pairs[name, mac] == 1 else nic["id"].rpartition("\\")[2]
+        labels.append(name if names[name] == 1 else f"{name} {own}")
+    return labels
 
 
-def _nic(nic: Mapping[str, Any], nat: Fact[bool], *, is_alone: bool) -> VmNicFacts:
+def _nic(nic: Mapping[str, Any], nat: Fact[bool], label: str) -> VmNicFacts:
     unplugged = Unknown("it is connected to no virtual switch")
     spoofing = nic["spoofing"]
     return VmNicFacts(
-        # Hyper-V gives every NIC the same name unless somebody names it
-        label=nic["name"] if is_alone else f"{nic['name']} {nic['mac']}",
+        label=label,
         key=nic["id"],
         model="legacy" if nic["legacy"] else "synthetic",
         mac=nic["mac"] or Unknown("none yet"),

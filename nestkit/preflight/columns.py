@@ -16,7 +16,7 @@ from typing import Any, Final
 from nestkit.facts import NOT_IN_FLEET, HostFacts, Unknown, VmFacts, VmNicFacts
 from nestkit.preflight.findings import Finding, Level, finding_of, level_of, weaker
 from nestkit.requirements import Rule
-from nestkit.requirements.judging import READS, Subject, Verdict
+from nestkit.requirements.judging import READS, Subject, Verdict, vm_labels
 
 Entry = tuple[Level, Verdict] | None  # None: nothing to say here
 _NEW: Final = object()
@@ -141,15 +141,16 @@ class Sheet:
 
     def findings(self, levels: frozenset[Level]) -> Iterator[tuple[int, Finding]]:
         """The findings at these levels with the index of their VM, VM by VM."""
+        labels = vm_labels(self.vms)
         for number, vm in enumerate(self.vms):
             for column in self.columns:
                 entry = column.entries[number]
                 if entry is not None and entry[0] in levels:
-                    yield number, finding_of(column.rule, f"VM {vm.name}", *entry)
+                    yield number, finding_of(column.rule, labels[number], *entry)
             for nic, entries in self._nics.get(id(vm.nics), ()):
                 for rule, entry in entries:
                     if entry is not None and entry[0] in levels:
-                        label = f"VM {vm.name}, {nic.label}"
+                        label = f"{labels[number]}, {nic.label}"
                         yield number, finding_of(rule, label, *entry)
 
 

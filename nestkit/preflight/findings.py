@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, get_args
 
 from nestkit.facts import HostFacts, Unknown
 from nestkit.requirements import Rule, Strength
-from nestkit.requirements.judging import Subject, Verdict
+from nestkit.requirements.judging import Subject, Verdict, vm_labels
 
 Level = Literal["pass", "note", "warn", "fail", "unknown"]
 _FAILED: Final[dict[Strength, Level]] = {"required": "fail", "recommended": "warn", "note": "note"}
@@ -28,7 +28,7 @@ class Finding:
 
     ``measured`` and ``required`` are words, ``measured_value`` and ``required_value`` JSON
     values in ``unit``; ``measured_value`` is None when the level is unknown. ``remedy`` is empty
-    when there is nothing to do.
+    when there is nothing to do. ``subject`` holds a VM's Id where several have its name.
     """
 
     id: str
@@ -58,10 +58,10 @@ def evaluate(facts: HostFacts, rules: Iterable[Rule]) -> tuple[Finding, ...]:
 
 def _subjects(facts: HostFacts) -> Iterator[Subject]:
     yield Subject(facts)
-    for vm in facts.vms:
-        yield Subject(facts, vm)
+    for vm, label in zip(facts.vms, vm_labels(facts.vms), strict=True):
+        yield Subject(facts, vm, vm_label=label)
         if not isinstance(vm.nics, Unknown):
-            yield from (Subject(facts, vm, nic) for nic in vm.nics)
+            yield from (Subject(facts, vm, nic, label) for nic in vm.nics)
 
 
 def _judge(subject: Subject, rules: tuple[Rule, ...]) -> Iterator[Finding]:

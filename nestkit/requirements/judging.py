@@ -6,7 +6,8 @@ A comparison needs one fact. A check is a small function for the few rules that 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ class Subject:
     host: HostFacts
     vm: VmFacts | None = None
     nic: VmNicFacts | None = None
+    vm_label: str = ""  # how the VM is told from the others; its name alone where left out
 
     @property
     def kind(self) -> str:
@@ -31,14 +33,21 @@ class Subject:
         """How a finding names it."""
         if self.vm is None:
             return f"host {self.host.name}"
-        if self.nic is None:
-            return f"VM {self.vm.name}"
-        return f"VM {self.vm.name}, {self.nic.label}"
+        vm = self.vm_label or f"VM {self.vm.name}"
+        return vm if self.nic is None else f"{vm}, {self.nic.label}"
 
     @property
     def facts(self) -> HostFacts | VmFacts | VmNicFacts:
         """The facts a rule's path starts from."""
         return self.nic or self.vm or self.host
+
+
+def vm_labels(vms: Sequence[VmFacts]) -> list[str]:
+    """How findings name each VM: by its name, and by its Id as well where names repeat."""
+    times = Counter(vm.name for vm in vms)
+    return [
+        f"VM {vm.name}" if times[vm.name] == 1 else f"VM {vm.name} ({vm.identity})" for vm in vms
+    ]
 
 
 @dataclass(frozen=True)
