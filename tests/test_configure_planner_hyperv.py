@@ -9,7 +9,7 @@ import pytest
 from nestkit.configure.planner_hyperv import draft, places
 from nestkit.configure.planner_hyperv_settings import newer_or_equal
 from nestkit.errors import ConsentNeeded, PlanError
-from nestkit.facts import CpuFacts, HostFacts, VmFacts, VmNicFacts
+from nestkit.facts import CpuFacts, HostFacts, Unknown, VmFacts, VmNicFacts
 from nestkit.plans import NestedGoal, Plan, Target
 
 VM_ID = "f33b545b-6942-5018-88f4-5372e04837d8"
@@ -119,6 +119,13 @@ def test_what_is_inside_needs_a_vm_that_runs():
     assert make(goal=NestedGoal(install_role=True), hyperv_role="installed").is_empty
 
 
+@pytest.mark.parametrize("said", ["Windows Server 2022 (10.0.20348)", "Windows 11"])
+def test_a_windows_that_can_be_entered_is_planned_for(said):
+    plan = make(replace(VM, guest_os=said), goal=NestedGoal(install_role=True))
+    assert ops(plan) == ["install_role"]
+    assert make(replace(VM, guest_os="Ubuntu 24.04 LTS")).is_empty  # nothing is done inside
+
+
 def test_a_startup_size_that_fits_the_free_memory():
     host = replace(HOST, free_memory_gib=2.0)
     # running, it gives its own memory back first
@@ -198,6 +205,13 @@ def test_checkpoints_are_named():
     ("vm", "goal", "what"),
     [
         (replace(VM, nics=()), NestedGoal(), "has no NIC"),
+        (replace(VM, nics=Unknown("access denied")), NestedGoal(), "cannot be read: access denied"),
+        (replace(VM, guest_os="Ubuntu 24.04 LTS"), NestedGoal(install_role=True), "runs Ubuntu"),
+        (
+            replace(VM, guest_os="Windows Server 2012 R2 (6.3.9600)"),
+            NestedGoal(network="nat"),
+            "PowerShell Direct does not reach",
+        ),
         (VM, NestedGoal(network="promiscuous"), "which Hyper-V does not have"),
         (VM, NestedGoal(cpu_count=1), "1 vCPU"),
         (VM, NestedGoal(cpu_count=17), "17 vCPU are more"),

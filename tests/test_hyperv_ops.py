@@ -84,6 +84,7 @@ def run_ps(practice: PracticeHost, script: str) -> str:
         transport="ntlm",
         message_encryption="always",
         proxy=None,
+        ca_trust_path=None,
     )
     answer = session.run_ps(script)
     assert answer.status_code == 0, answer.std_err
@@ -341,8 +342,11 @@ def test_a_guest_that_never_comes_back(host: Any, practice: PracticeHost) -> Non
 
 
 @pytest.mark.slow
-def test_a_guest_without_powershell_direct(host: Any) -> None:
-    plan = configure.plan(host, "nested-hv-14", goal=WHOLE)  # Linux
+def test_a_guest_without_powershell_direct(host: Any, practice: PracticeHost) -> None:
+    with pytest.raises(PlanError, match="PowerShell Direct does not reach"):
+        configure.plan(host, "nested-hv-14", goal=WHOLE)  # Linux
+    run_ps(practice, "Stop-VM nested-hv-14 -TurnOff -Force")  # off, it does not say so
+    plan = configure.plan(host, "nested-hv-14", goal=WHOLE)
     with pytest.raises(DeadlineExceeded, match="does not answer") as caught:
         configure.apply(quick(plan, 2, "install_role"), host)
     assert "Windows Server 2016" in caught.value.remedy

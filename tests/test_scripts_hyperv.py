@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -136,6 +137,7 @@ def run_ps(practice: PracticeHost, script: str) -> Any:
         transport="ntlm",
         message_encryption="always",
         proxy=None,
+        ca_trust_path=None,
     ).protocol
     shell = protocol.open_shell(codepage=65001)
     command = protocol.run_command(shell, "powershell -NoProfile -Command -")
@@ -180,6 +182,15 @@ def test_the_whole_way_with_the_role_and_a_nat_inside(practice: PracticeHost) ->
         _, err, code = run_ps(practice, with_guest(script, practice.password))
         assert (code, err) == (0, ""), err
         assert configure.plan(host, "nested-hv-20", goal=goal).is_empty
+
+
+def test_a_script_with_a_wrong_guest_password_asks_once(practice: PracticeHost) -> None:
+    with closing(nk.connect(practice.url, password=practice.password)) as host:
+        plan = configure.plan(host, "nested-hv-02", goal=NestedGoal(network="nat"))
+    began = time.monotonic()
+    _, err, code = run_ps(practice, with_guest(plan.script("powershell"), "not it"))
+    assert (code, "The credential is invalid." in err) == (1, True)
+    assert time.monotonic() - began < 60  # and not the 300 s that a guest may take to answer
 
 
 def test_a_vm_that_is_not_there_stops_the_script(practice: PracticeHost) -> None:

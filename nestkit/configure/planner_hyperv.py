@@ -7,6 +7,7 @@ AMD needs Windows Server 2022 and configuration version 9.3, network by MAC spoo
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from nestkit.configure.drafting import drafted, set_to
@@ -18,6 +19,7 @@ from nestkit.configure.planner_hyperv_settings import (
     cpu_steps,
     memory_steps,
     nesting_steps,
+    newer_or_equal,
     nic_target,
     nics_of,
     spoofing_steps,
@@ -26,10 +28,11 @@ from nestkit.configure.planner_hyperv_settings import (
 )
 from nestkit.configure.planning import Place, Values
 from nestkit.errors import ConsentNeeded, PlanError
-from nestkit.facts import HostFacts, VmFacts
+from nestkit.facts import HostFacts, Unknown, VmFacts
 from nestkit.plans import Consent, NestedGoal, Op, Plan, Step, Target
 
 AMD_BUILD: Final = 20348  # Windows Server 2022
+DIRECT_VERSION: Final = "10.0.10240"  # Windows 10: the first with PowerShell Direct
 _PERIODS: Final = {
     "shutdown_guest": 300.0,
     "power_off": 60.0,
@@ -75,7 +78,7 @@ def draft(facts: HostFacts, vm: VmFacts, goal: NestedGoal, now: Values) -> Plan:
     before = _stop(vm, goal, power) if must_stop else []
     starts = must_stop or power != "on"
     after = [start_step(target, "off" if must_stop else power)] if goal.start and starts else []
-    inside = _inside(target, goal, now, runs=goal.start or not starts)
+    inside = _inside(vm, goal, now, runs=goal.start or not starts)
     steps = [*before, *changes, *after, *inside]
     return drafted(facts, target, goal, steps, _notes(facts, vm, goal, stopped=must_stop))
 
@@ -123,8 +126,24 @@ def start_step(target: Target, before: str) -> Step:
     return _power(target, "power_on", why, before)
 
 
-def _inside(target: Target, goal: NestedGoal, now: Values, *, runs: bool) -> list[Step]:
+def _check_guest(vm: VmFacts) -> None:
+    """Refuse now what would be waited for in vain, where the running guest says what it is."""
+    if isinstance(vm.guest_os, Unknown):
+        return
+    version = re.search(r"\(([\d.]+)\)$", vm.guest_os)
+    is_windows = vm.guest_os.lower().startswith("windows")
+    if is_windows and (version is None or newer_or_equal(version[1], DIRECT_VERSION)):
+        return
+    raise PlanError(
+        f"VM {vm.name!r} runs {vm.guest_os}: PowerShell Direct does not reach into it",
+        remedy="it needs Windows 10 or Windows Server 2016 or newer inside; install that, or plan "
+        "without what is done in the guest",
+    )
+
+
+def _inside(vm: VmFacts, goal: NestedGoal, now: Values, *, runs: bool) -> list[Step]:
     """What is done in the guest, through PowerShell Direct."""
+    target = vm_target(vm)
     found: list[Step] = []
     if goal.install_role and now[target, "hyperv_role"] != "installed":
         found.append(
@@ -145,6 +164,8 @@ def _inside(target: Target, goal: NestedGoal, now: Values, *, runs: bool) -> lis
     if goal.network == "nat" and not now[target, "guest_nat"]:
         why = "the guest translates for its VMs, so that no foreign MAC address leaves it"
         found.append(set_to(target, "guest_nat", "", prefix, why, off=False))
+    if found:
+        _check_guest(vm)
     if found and not runs:
         raise PlanError(
             "what is done inside the guest needs it running, and the goal does not start it",

@@ -52,6 +52,11 @@ def nics_of(vm: VmFacts) -> tuple[VmNicFacts, ...]:
 
 def chosen(vm: VmFacts, goal: NestedGoal) -> list[VmNicFacts]:
     """The NICs that the goal names, by id or name; all of them where it names none."""
+    if isinstance(vm.nics, Unknown):
+        raise PlanError(
+            f"the NICs of VM {vm.name!r} cannot be read: {vm.nics.reason}",
+            remedy='settle that on the host; or leave them, with network="leave"',
+        )
     if not goal.nics:
         return list(nics_of(vm))
     found: list[VmNicFacts] = []

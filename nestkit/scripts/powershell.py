@@ -54,7 +54,9 @@ function Wait-Guest([int] $Seconds) {
                 [string](ServerManager\Get-WindowsFeature -Name Hyper-V).InstallState
             }
         } catch {
-            if ((Get-Date) -gt $end) { throw }
+            # a wrong password stays wrong, and asking again may lock the account
+            $refused = $_.FullyQualifiedErrorId -like 'PSDirectException*'
+            if ($refused -or (Get-Date) -gt $end) { throw }
         }
         Start-Sleep -Seconds 5
     }
