@@ -176,6 +176,7 @@ def protocol(host: PracticeHost) -> Protocol:
         password=host.password,
         message_encryption="always",
         proxy=None,
+        ca_trust_path=None,
     )
 
 

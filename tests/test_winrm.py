@@ -160,6 +160,25 @@ def test_ones_own_authority_is_enough(
         assert session.run("echo", 1, deadline_s=30) == {"given": 1}
 
 
+@pytest.mark.parametrize("over", ["https", "http"])
+def test_the_environment_decides_neither_whom_to_trust_nor_the_way_and_nothing_is_warned(
+    host: PracticeHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, over: str
+) -> None:
+    nobody = tmp_path / "nobody.pem"
+    nobody.write_text("")
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.setenv(name, str(nobody))
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("DISPLAYED_CA_TRUST_WARNING", "DISPLAYED_PROXY_WARNING"):
+        monkeypatch.setattr(f"winrm.transport.{name}", False)  # pywinrm warns once a process
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        with open_session(host, host.url if over == "https" else http_url(host)) as session:
+            assert session.run("echo", 1, deadline_s=30) == {"given": 1}
+    assert [str(one.message) for one in warned if "pywinrm" in str(one.message)] == []
+
+
 # -- who is there, and who asks -------------------------------------------------------------------
 
 
