@@ -10,12 +10,13 @@ from typing import Any, Final
 from nestkit.practice.hyperv.model import Vm
 from nestkit.practice.hyperv.objects import View
 from nestkit.practice.hyperv.powershell.wildcard import has_wildcard, matches
-from nestkit.practice.hyperv.values import Cmdlet, Invocation, PsError, Value
+from nestkit.practice.hyperv.values import Cmdlet, EnumValue, Invocation, PsError, Value
 from nestkit.practice.hyperv.world import Session
 
 Handler = Callable[[Session, Invocation], "list[Value]"]
 _CHANGING: Final = frozenset({"New", "Remove", "Install", "Restart"})
 _LOCAL: Final = frozenset({".", "localhost", "127.0.0.1"})
+_ALWAYS: Final = frozenset({"ComputerName", "Confirm"})  # each looked at for every cmdlet
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Entry:
 
     name: str
     run: Handler
+    takes: frozenset[str]  # the parameters that it plays
     is_hyperv: bool
     asks: bool  # asks for confirmation unless -Force or -Confirm:$false
 
@@ -31,12 +33,15 @@ class Entry:
 REGISTRY: Final[dict[str, Entry]] = {}
 
 
-def cmdlet(*names: str, is_hyperv: bool = True, asks: bool = False) -> Callable[[Handler], Handler]:
-    """Register a function as these cmdlets."""
+def cmdlet(
+    *names: str, takes: str = "", is_hyperv: bool = True, asks: bool = False
+) -> Callable[[Handler], Handler]:
+    """Register a function as these cmdlets; ``takes`` names the parameters that it plays."""
+    played = _ALWAYS | frozenset(takes.split())
 
     def register(run: Handler) -> Handler:
         for name in names:
-            REGISTRY[name] = Entry(name, run, is_hyperv, asks)
+            REGISTRY[name] = Entry(name, run, played, is_hyperv, asks)
         return run
 
     return register
@@ -49,11 +54,12 @@ def bind(session: Session) -> dict[str, Cmdlet]:
         def run(inv: Invocation) -> list[Value]:
             if entry.is_hyperv:
                 session.require_admin(entry.name)
-                refuse_remote(session, inv)
             elif not session.may_manage and entry.name.split("-")[0] in _CHANGING:
                 raise PsError(
                     "Access is denied.", error_id="AccessDenied", category="PermissionDenied"
                 )
+            refuse_remote(session, inv)
+            refuse_unplayed(session, inv, entry.takes)
             if entry.asks and not inv.what_if and not agreed(inv):
                 raise session.error("confirm", inv.name, what=inv.name)
             return entry.run(session, inv)
@@ -74,9 +80,20 @@ def refuse_remote(session: Session, inv: Invocation) -> None:
     for name in given(inv, "ComputerName"):
         if str(name).lower() not in _LOCAL | {session.computer.name.lower()}:
             raise session.error("not-modelled", inv.name, what=f"the computer {name!r}")
-    for name in ("CimSession", "ClusterObject"):
-        if name in inv.bound:
-            raise session.error("not-modelled", inv.name, what=f"the parameter -{name}")
+
+
+def refuse_unplayed(session: Session, inv: Invocation, played: frozenset[str]) -> None:
+    """A parameter that Windows has and this host does not play is never taken in silence.
+
+    Raises
+    ------
+    PsError
+        It names the first such parameter.
+    """
+    for name in inv.bound:
+        if name not in played:
+            what = f"the parameter -{name} of {inv.name}"
+            raise session.error("not-modelled", inv.name, what=what)
 
 
 def agreed(inv: Invocation) -> bool:
@@ -103,6 +120,11 @@ def flag(inv: Invocation, name: str) -> bool:
 def texts(inv: Invocation, *names: str) -> list[str]:
     """The values of a parameter as text."""
     return [str(value) for value in given(inv, *names)]
+
+
+def word(value: Value) -> str:
+    """A member of an enumeration by its name."""
+    return value.name if isinstance(value, EnumValue) else str(value)
 
 
 def matching(name: str, items: Iterable[Any]) -> list[Any]:

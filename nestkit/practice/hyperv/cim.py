@@ -218,7 +218,7 @@ _CLASSES: Final = {
 }
 
 
-@cmdlet("Get-CimInstance", is_hyperv=False)
+@cmdlet("Get-CimInstance", takes="ClassName Namespace Filter Property", is_hyperv=False)
 def get_cim(session: Session, inv: Invocation) -> list[Value]:
     """Instances of a class, perhaps narrowed by a simple -Filter."""
     namespace = str(inv.bound.get("Namespace") or "root/cimv2").replace("\\", "/").strip("/")

@@ -22,7 +22,7 @@ from nestkit.practice.hyperv.views import SNAPSHOT
 from nestkit.practice.hyperv.world import Session
 
 
-@cmdlet("Checkpoint-VM")
+@cmdlet("Checkpoint-VM", takes="VM Name SnapshotName Passthru")
 def checkpoint_vm(session: Session, inv: Invocation) -> list[Value]:
     """Take a checkpoint."""
     made = []
@@ -67,7 +67,7 @@ def _points(session: Session, inv: Invocation) -> list[tuple[Vm, Checkpoint]]:
     return [pair for pair in found if any(matching(name, [pair[1]]) for name in names)]
 
 
-@cmdlet("Get-VMSnapshot")
+@cmdlet("Get-VMSnapshot", takes="VM VMName Name Id")
 def get_snapshot(session: Session, inv: Invocation) -> list[Value]:
     """A VM's checkpoints."""
     return [
@@ -75,7 +75,7 @@ def get_snapshot(session: Session, inv: Invocation) -> list[Value]:
     ]
 
 
-@cmdlet("Remove-VMSnapshot")
+@cmdlet("Remove-VMSnapshot", takes="VMSnapshot VM VMName Name IncludeAllChildSnapshots")
 def remove_snapshot(session: Session, inv: Invocation) -> list[Value]:
     """Remove checkpoints; with -IncludeAllChildSnapshots also those that follow them."""
     for vm, point in _points(session, inv):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from nestkit.practice.hyperv.arguments import cmdlet, flag, refuse_remote, texts
+from nestkit.practice.hyperv.arguments import cmdlet, flag, texts
 from nestkit.practice.hyperv.cim import physical_disks
 from nestkit.practice.hyperv.model import Computer
 from nestkit.practice.hyperv.objects import enum, record
@@ -43,7 +43,7 @@ def get_host(session: Session, inv: Invocation) -> list[Value]:
     return [VM_HOST(session.computer, computer=session.computer)]
 
 
-@cmdlet("Get-VMHostSupportedVersion")
+@cmdlet("Get-VMHostSupportedVersion", takes="Default")
 def get_versions(session: Session, inv: Invocation) -> list[Value]:
     """The configuration versions VMs may have here."""
     versions = session.computer.versions
@@ -94,10 +94,9 @@ def _chosen(inv: Invocation) -> list[str]:
     return found
 
 
-@cmdlet("Get-WindowsFeature", is_hyperv=False)
+@cmdlet("Get-WindowsFeature", takes="Name", is_hyperv=False)
 def get_feature(session: Session, inv: Invocation) -> list[Value]:
     """Roles and features, and whether they are installed."""
-    refuse_remote(session, inv)
     return [_feature(session.computer, name) for name in _chosen(inv)]
 
 
@@ -113,7 +112,11 @@ def _result(code: str, restart: str, changed: list[PropertyObject]) -> PropertyO
     )
 
 
-@cmdlet("Install-WindowsFeature", is_hyperv=False)
+@cmdlet(
+    "Install-WindowsFeature",
+    takes="Name IncludeAllSubFeature IncludeManagementTools Restart",
+    is_hyperv=False,
+)
 def install_feature(session: Session, inv: Invocation) -> list[Value]:
     """Install roles and features; the Hyper-V role needs a restart, and -Restart does it.
 
@@ -122,7 +125,6 @@ def install_feature(session: Session, inv: Invocation) -> list[Value]:
     PsError
         The processor has nothing to virtualize with: in a VM, the extensions are not exposed.
     """
-    refuse_remote(session, inv)
     computer, names = session.computer, _chosen(inv)
     if _ROLE in names and not computer.has_role and not computer.firmware_virtualization:
         raise PsError(
@@ -154,10 +156,9 @@ def install_feature(session: Session, inv: Invocation) -> list[Value]:
     return [_result("Success" if fresh else "NoChangeNeeded", "No", changed)]
 
 
-@cmdlet("Restart-Computer", is_hyperv=False)
+@cmdlet("Restart-Computer", takes="Force", is_hyperv=False)
 def restart_computer(session: Session, inv: Invocation) -> list[Value]:
     """Restart the computer the script runs on."""
-    refuse_remote(session, inv)
     if not inv.what_if:
         session.restart()
     return []
@@ -166,7 +167,7 @@ def restart_computer(session: Session, inv: Invocation) -> list[Value]:
 # -- disks and boot ------------------------------------------------------------------------------
 
 
-@cmdlet("Get-PhysicalDisk", is_hyperv=False)
+@cmdlet("Get-PhysicalDisk", takes="FriendlyName", is_hyperv=False)
 def get_physical_disk(session: Session, inv: Invocation) -> list[Value]:
     """The physical disks: media, bus, size in bytes."""
     names = texts(inv, "FriendlyName")
@@ -178,7 +179,7 @@ def get_physical_disk(session: Session, inv: Invocation) -> list[Value]:
     ]
 
 
-@cmdlet("Get-Volume", is_hyperv=False)
+@cmdlet("Get-Volume", takes="DriveLetter", is_hyperv=False)
 def get_volume(session: Session, inv: Invocation) -> list[Value]:
     """The system volume; sizes in bytes."""
     letters = {letter.upper() for letter in texts(inv, "DriveLetter")}
@@ -203,7 +204,20 @@ def natives(session: Session) -> dict[str, Callable[[Sequence[str]], tuple[int, 
         text, code = bcdedit(session, list(arguments))
         return code, text.splitlines()
 
-    return {"bcdedit": boot_configuration}
+    def one(text: str) -> Callable[[Sequence[str]], tuple[int, list[str]]]:
+        def program(arguments: Sequence[str]) -> tuple[int, list[str]]:
+            if arguments:
+                return 1, [f"The practice host's program takes no arguments: {arguments[0][:60]}"]
+            return 0, [text]
+
+        return program
+
+    name = session.computer.name
+    return {
+        "bcdedit": boot_configuration,
+        "hostname": one(name),
+        "whoami": one(f"{name}\\{session.user}".lower()),
+    }
 
 
 def bcdedit(session: Session, arguments: list[str]) -> tuple[str, int]:

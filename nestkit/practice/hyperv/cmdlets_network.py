@@ -5,19 +5,24 @@ from __future__ import annotations
 import uuid
 from typing import Any, Final
 
-from nestkit.practice.hyperv.arguments import cmdlet, find_vms, flag, given, matching, source, texts
+from nestkit.practice.hyperv.arguments import (
+    cmdlet,
+    find_vms,
+    flag,
+    given,
+    matching,
+    source,
+    texts,
+    word,
+)
 from nestkit.practice.hyperv.cmdlets_vm import new_nic
 from nestkit.practice.hyperv.model import Adapter, Nic, Switch, Vm
 from nestkit.practice.hyperv.powershell.wildcard import has_wildcard
-from nestkit.practice.hyperv.values import EnumValue, Invocation, PsError, Value
+from nestkit.practice.hyperv.values import Invocation, PsError, Value
 from nestkit.practice.hyperv.views import NIC, SWITCH
 from nestkit.practice.hyperv.world import Session
 
 _MAX_NICS: Final = 68  # Microsoft Learn, "Plan for Hyper-V scalability in Windows Server"
-
-
-def _name(value: Value) -> str:
-    return value.name if isinstance(value, EnumValue) else str(value)
 
 
 # -- NICs of VMs ---------------------------------------------------------------------------------
@@ -33,12 +38,8 @@ def _nics(session: Session, inv: Invocation) -> list[tuple[Vm, Nic]]:
     if direct:
         vms = session.computer.vms
         return [(vm, nic) for vm, nic in direct if vm.id in vms and nic in vm.nics]
-    if flag(inv, "All"):
-        chosen = list(session.computer.vms.values())
-    elif flag(inv, "ManagementOS"):
-        return []
-    else:
-        chosen = find_vms(session, inv)
+    every = session.computer.vms.values()
+    chosen = list(every) if flag(inv, "All") else find_vms(session, inv)
     names = texts(inv, "Name")
     found = []
     for vm in chosen:
@@ -57,13 +58,17 @@ def _nic_views(session: Session, pairs: list[tuple[Vm, Nic]]) -> list[Value]:
     return [NIC(nic, vm=vm, computer=session.computer) for vm, nic in pairs]
 
 
-@cmdlet("Get-VMNetworkAdapter")
+@cmdlet("Get-VMNetworkAdapter", takes="VM VMName All Name")
 def get_nic(session: Session, inv: Invocation) -> list[Value]:
     """The NICs of VMs."""
     return _nic_views(session, _nics(session, inv))
 
 
-@cmdlet("Set-VMNetworkAdapter")
+@cmdlet(
+    "Set-VMNetworkAdapter",
+    takes="VMNetworkAdapter VM VMName Name MacAddressSpoofing StaticMacAddress "
+    "DynamicMacAddress Passthru",
+)
 def set_nic(session: Session, inv: Invocation) -> list[Value]:
     """Change NICs; spoofing may change while the VM runs, the address may not."""
     done = []
@@ -81,7 +86,7 @@ def set_nic(session: Session, inv: Invocation) -> list[Value]:
             if not inv.what_if:
                 with session.operation(vm, inv.name, "Modifying device 'Network Adapter'"):
                     if "MacAddressSpoofing" in inv.bound:
-                        nic.spoofing = _name(inv.bound["MacAddressSpoofing"]).lower() == "on"
+                        nic.spoofing = word(inv.bound["MacAddressSpoofing"]).lower() == "on"
                     if mac is not None:
                         nic.mac, nic.dynamic_mac = plain, False
                     nic.dynamic_mac |= flag(inv, "DynamicMacAddress")
@@ -98,7 +103,7 @@ def _switch(session: Session, inv: Invocation, name: str) -> str:
     raise session.error("no-switch", inv.name, name=name)
 
 
-@cmdlet("Add-VMNetworkAdapter")
+@cmdlet("Add-VMNetworkAdapter", takes="VM VMName Name SwitchName DynamicMacAddress Passthru")
 def add_nic(session: Session, inv: Invocation) -> list[Value]:
     """Give VMs another NIC; a generation 1 VM must be off."""
     name = str(inv.bound.get("Name") or "Network Adapter")
@@ -118,7 +123,7 @@ def add_nic(session: Session, inv: Invocation) -> list[Value]:
     return _nic_views(session, made) if flag(inv, "Passthru") else []
 
 
-@cmdlet("Remove-VMNetworkAdapter")
+@cmdlet("Remove-VMNetworkAdapter", takes="VMNetworkAdapter VM VMName Name")
 def remove_nic(session: Session, inv: Invocation) -> list[Value]:
     """Take NICs away; a generation 1 VM must be off."""
     for vm, nic in _nics(session, inv):
@@ -129,27 +134,31 @@ def remove_nic(session: Session, inv: Invocation) -> list[Value]:
     return []
 
 
-@cmdlet("Connect-VMNetworkAdapter", "Disconnect-VMNetworkAdapter")
+@cmdlet(
+    "Connect-VMNetworkAdapter",
+    "Disconnect-VMNetworkAdapter",
+    takes="VMNetworkAdapter VMName Name SwitchName VMSwitch Passthru",
+)
 def connect_nic(session: Session, inv: Invocation) -> list[Value]:
     """Plug NICs into a switch, or out."""
-    switch = ""
+    switch, chosen = "", _nics(session, inv)
     if inv.name == "Connect-VMNetworkAdapter":
         objects = [source(value, Switch) for value in given(inv, "VMSwitch")]
         name = objects[0].name if objects and objects[0] else str(inv.bound.get("SwitchName", ""))
         switch = _switch(session, inv, name)
-    for _, nic in _nics(session, inv):
+    for _, nic in chosen:
         if not inv.what_if:
             nic.switch = switch
-    return []
+    return _nic_views(session, chosen) if flag(inv, "Passthru") else []
 
 
 # -- switches ------------------------------------------------------------------------------------
 
 
-@cmdlet("Get-VMSwitch")
+@cmdlet("Get-VMSwitch", takes="Name Id SwitchType")
 def get_switch(session: Session, inv: Invocation) -> list[Value]:
     """Virtual switches."""
-    names, kinds = texts(inv, "Name"), {_name(k).lower() for k in given(inv, "SwitchType")}
+    names, kinds = texts(inv, "Name"), {word(k).lower() for k in given(inv, "SwitchType")}
     ids = {str(value).lower() for value in given(inv, "Id")}
     switches = session.computer.switches
     for name in names:
@@ -164,12 +173,15 @@ def get_switch(session: Session, inv: Invocation) -> list[Value]:
     ]
 
 
-@cmdlet("New-VMSwitch")
+@cmdlet(
+    "New-VMSwitch",
+    takes="Name SwitchType NetAdapterName NetAdapterInterfaceDescription AllowManagementOS",
+)
 def new_switch(session: Session, inv: Invocation) -> list[Value]:
     """Make a switch; an internal one brings the host a network adapter of its own."""
     host = session.computer
     name = str(inv.bound["Name"])
-    kind: Any = _name(inv.bound.get("SwitchType", "External"))
+    kind: Any = word(inv.bound.get("SwitchType", "External"))
     adapter = ""
     if kind == "External" or "NetAdapterName" in inv.bound:
         kind = "External"
@@ -185,9 +197,10 @@ def new_switch(session: Session, inv: Invocation) -> list[Value]:
     if inv.what_if:
         return []
     with session.world.lock:
-        switch = Switch(uuid.uuid4(), name, kind, adapter)
+        manages = kind != "Private" and bool(inv.bound.get("AllowManagementOS", True))
+        switch = Switch(uuid.uuid4(), name, kind, adapter, allow_management=manages)
         host.switches.append(switch)
-        if kind != "Private":
+        if manages:
             alias = f"vEthernet ({name})"
             mac = "00155D" + switch.id.hex[:6].upper()
             index = max((a.index for a in host.adapters), default=3) + 1
@@ -196,7 +209,7 @@ def new_switch(session: Session, inv: Invocation) -> list[Value]:
     return [SWITCH(switch, computer=host)]
 
 
-@cmdlet("Remove-VMSwitch", asks=True)
+@cmdlet("Remove-VMSwitch", takes="VMSwitch Name Force", asks=True)
 def remove_switch(session: Session, inv: Invocation) -> list[Value]:
     """Delete switches; NICs that were plugged into them are not connected then."""
     host = session.computer

@@ -8,10 +8,20 @@ from __future__ import annotations
 
 from typing import Final
 
-from nestkit.practice.hyperv.arguments import cmdlet, each, find_vms, flag, given, source, texts
+from nestkit.practice.hyperv.arguments import (
+    cmdlet,
+    each,
+    find_vms,
+    flag,
+    given,
+    source,
+    texts,
+    word,
+)
+from nestkit.practice.hyperv.cmdlets_vm import checked_name
 from nestkit.practice.hyperv.model import GIB, MIB, Vm, version_key
 from nestkit.practice.hyperv.objects import ViewType
-from nestkit.practice.hyperv.values import EnumValue, Invocation, Value
+from nestkit.practice.hyperv.values import Invocation, Value
 from nestkit.practice.hyperv.views import (
     FIRMWARE,
     HARD_DISK,
@@ -44,37 +54,37 @@ def _readable(session: Session, inv: Invocation, kind: ViewType) -> list[Value]:
     count = session.world.faults.now.vms_unreadable
     named = sorted(session.computer.vms.values(), key=lambda vm: vm.name.lower()) if count else []
     broken = {vm.id for vm in named[:count]}
-    for vm in find_vms(session, inv):
-        if vm.id in broken:
-            inv.streams.error(session.error("unreadable", inv.name, name=vm.name, id=vm.id))
-    return [view for view in _read(session, inv, kind) if view.source.id not in broken]
+    views = _read(session, inv, kind)
+    for vm in (view.source for view in views if view.source.id in broken):
+        inv.streams.error(session.error("unreadable", inv.name, name=vm.name, id=vm.id))
+    return [view for view in views if view.source.id not in broken]
 
 
-@cmdlet("Get-VMProcessor")
+@cmdlet("Get-VMProcessor", takes="VM VMName")
 def get_processor(session: Session, inv: Invocation) -> list[Value]:
     """A VM's processor settings."""
     return _readable(session, inv, PROCESSOR)
 
 
-@cmdlet("Get-VMMemory")
+@cmdlet("Get-VMMemory", takes="VM VMName")
 def get_memory(session: Session, inv: Invocation) -> list[Value]:
     """A VM's memory settings."""
     return _readable(session, inv, MEMORY)
 
 
-@cmdlet("Get-VMSecurity")
+@cmdlet("Get-VMSecurity", takes="VM VMName")
 def get_security(session: Session, inv: Invocation) -> list[Value]:
     """A VM's security settings."""
     return _read(session, inv, SECURITY)
 
 
-@cmdlet("Get-VMHardDiskDrive")
+@cmdlet("Get-VMHardDiskDrive", takes="VM VMName")
 def get_hard_disk(session: Session, inv: Invocation) -> list[Value]:
     """A VM's virtual hard disks."""
     return [view for view in _read(session, inv, HARD_DISK) if view.source.disk_path]
 
 
-@cmdlet("Get-VMFirmware")
+@cmdlet("Get-VMFirmware", takes="VM VMName")
 def get_firmware(session: Session, inv: Invocation) -> list[Value]:
     """A generation 2 VM's firmware settings."""
     views = []
@@ -87,7 +97,7 @@ def get_firmware(session: Session, inv: Invocation) -> list[Value]:
     return views
 
 
-@cmdlet("Get-VMIntegrationService")
+@cmdlet("Get-VMIntegrationService", takes="VM VMName Name")
 def get_integration(session: Session, inv: Invocation) -> list[Value]:
     """A VM's integration services and whether the guest answers."""
     names = {name.lower() for name in texts(inv, "Name")}
@@ -106,7 +116,11 @@ def _owners(session: Session, inv: Invocation, part: str) -> list[Vm]:
     return direct or find_vms(session, inv)
 
 
-@cmdlet("Set-VMProcessor")
+@cmdlet(
+    "Set-VMProcessor",
+    takes="VM VMName VMProcessor Count ExposeVirtualizationExtensions Reserve Maximum "
+    "RelativeWeight Passthru",
+)
 def set_processor(session: Session, inv: Invocation) -> list[Value]:
     """Change processor settings."""
 
@@ -127,7 +141,6 @@ def change_processor(session: Session, inv: Invocation, vm: Vm, *, count: Value 
     """
     exposes = inv.bound.get("ExposeVirtualizationExtensions")
     needs_off = count is not None or exposes is not None
-    needs_off |= any(name.startswith("Compatibility") for name in inv.bound)
     if needs_off and vm.state != "Off":
         raise session.state_error(vm, inv.name, "Modifying device 'Processor'")
     if count is not None and not 1 <= int(count) <= min(2048, session.computer.threads):
@@ -148,7 +161,11 @@ def change_processor(session: Session, inv: Invocation, vm: Vm, *, count: Value 
         vm.cpu_weight = int(inv.bound.get("RelativeWeight", vm.cpu_weight))
 
 
-@cmdlet("Set-VMMemory")
+@cmdlet(
+    "Set-VMMemory",
+    takes="VM VMName VMMemory DynamicMemoryEnabled StartupBytes MinimumBytes MaximumBytes "
+    "Buffer Priority Passthru",
+)
 def set_memory(session: Session, inv: Invocation) -> list[Value]:
     """Change memory settings."""
 
@@ -214,7 +231,12 @@ def change_memory(
         vm.memory_priority = int(inv.bound.get("Priority", vm.memory_priority))
 
 
-@cmdlet("Set-VM")
+@cmdlet(
+    "Set-VM",
+    takes="VM Name StaticMemory DynamicMemory MemoryStartupBytes MemoryMinimumBytes "
+    "MemoryMaximumBytes ProcessorCount NewVMName Notes AutomaticStartAction "
+    "AutomaticStopAction CheckpointType AutomaticCheckpointsEnabled Passthru",
+)
 def set_vm(session: Session, inv: Invocation) -> list[Value]:
     """Change what Set-VM changes: processors, memory, names, actions."""
 
@@ -232,17 +254,16 @@ def set_vm(session: Session, inv: Invocation) -> list[Value]:
             )  # fmt: skip
         if "ProcessorCount" in inv.bound:
             change_processor(session, inv, vm, count=inv.bound["ProcessorCount"])
+        name = checked_name(session, inv, str(inv.bound.get("NewVMName", vm.name)))
         if inv.what_if:
             return
-        vm.name = str(inv.bound.get("NewVMName", vm.name))
+        vm.name = name
         vm.notes = str(inv.bound.get("Notes", vm.notes))
-        vm.stop_action = _name(inv.bound.get("AutomaticStopAction", vm.stop_action))
-        vm.start_action = _name(inv.bound.get("AutomaticStartAction", vm.start_action))
-        vm.checkpoint_type = _name(inv.bound.get("CheckpointType", vm.checkpoint_type))
+        vm.stop_action = word(inv.bound.get("AutomaticStopAction", vm.stop_action))
+        vm.start_action = word(inv.bound.get("AutomaticStartAction", vm.start_action))
+        vm.checkpoint_type = word(inv.bound.get("CheckpointType", vm.checkpoint_type))
+        automatic = inv.bound.get("AutomaticCheckpointsEnabled", vm.automatic_checkpoints)
+        vm.automatic_checkpoints = bool(automatic)
 
     done = each(inv, find_vms(session, inv), act)
     return [VM(vm, computer=session.computer) for vm in done if flag(inv, "Passthru")]
-
-
-def _name(value: Value) -> str:
-    return value.name if isinstance(value, EnumValue) else str(value)

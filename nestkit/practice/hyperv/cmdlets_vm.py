@@ -14,6 +14,7 @@ from nestkit.practice.hyperv.arguments import (
     each,
     find_vms,
     flag,
+    word,
 )
 from nestkit.practice.hyperv.copies import windows_inside
 from nestkit.practice.hyperv.model import (
@@ -42,14 +43,14 @@ def _views(session: Session, vms: list[Vm]) -> list[Value]:
     return [VM(vm, computer=session.computer) for vm in vms]
 
 
-@cmdlet("Get-VM")
+@cmdlet("Get-VM", takes="Name Id")
 def get_vm(session: Session, inv: Invocation) -> list[Value]:
     """All VMs, or those of a name or id."""
     found = _views(session, find_vms(session, inv, default_all=True))
     return sorted(found, key=lambda view: view.source.name.lower())
 
 
-@cmdlet("Start-VM")
+@cmdlet("Start-VM", takes="VM Name Passthru")
 def start_vm(session: Session, inv: Invocation) -> list[Value]:
     """Start, resume or restore VMs."""
 
@@ -62,7 +63,7 @@ def start_vm(session: Session, inv: Invocation) -> list[Value]:
     return _shown(session, inv, each(inv, find_vms(session, inv), act))
 
 
-@cmdlet("Stop-VM")
+@cmdlet("Stop-VM", takes="VM Name Force Save TurnOff Passthru")
 def stop_vm(session: Session, inv: Invocation) -> list[Value]:
     """Shut the guest down, or with -TurnOff pull the plug, or with -Save save."""
 
@@ -81,7 +82,7 @@ def stop_vm(session: Session, inv: Invocation) -> list[Value]:
     return _shown(session, inv, each(inv, find_vms(session, inv), act))
 
 
-@cmdlet("Save-VM")
+@cmdlet("Save-VM", takes="VM Name Passthru")
 def save_vm(session: Session, inv: Invocation) -> list[Value]:
     """Save the state of VMs to disk."""
 
@@ -92,7 +93,7 @@ def save_vm(session: Session, inv: Invocation) -> list[Value]:
     return _shown(session, inv, each(inv, find_vms(session, inv), act))
 
 
-@cmdlet("Suspend-VM", "Resume-VM")
+@cmdlet("Suspend-VM", "Resume-VM", takes="VM Name Passthru")
 def pause_vm(session: Session, inv: Invocation) -> list[Value]:
     """Pause running VMs, or let paused ones go on."""
     before, after = ("Running", "Paused") if inv.name == "Suspend-VM" else ("Paused", "Running")
@@ -107,7 +108,7 @@ def pause_vm(session: Session, inv: Invocation) -> list[Value]:
     return _shown(session, inv, each(inv, find_vms(session, inv), act))
 
 
-@cmdlet("Restart-VM", asks=True)
+@cmdlet("Restart-VM", takes="VM Name Force Wait Timeout Passthru", asks=True)
 def restart_vm(session: Session, inv: Invocation) -> list[Value]:
     """Reset running VMs, as the reset button does."""
 
@@ -127,7 +128,7 @@ def restart_vm(session: Session, inv: Invocation) -> list[Value]:
     return _shown(session, inv, each(inv, find_vms(session, inv), act))
 
 
-@cmdlet("Remove-VMSavedState")
+@cmdlet("Remove-VMSavedState", takes="VM VMName")
 def remove_saved_state(session: Session, inv: Invocation) -> list[Value]:
     """Throw away the saved state: the VM is off then."""
 
@@ -142,7 +143,7 @@ def remove_saved_state(session: Session, inv: Invocation) -> list[Value]:
     return []
 
 
-@cmdlet("Update-VMVersion", asks=True)
+@cmdlet("Update-VMVersion", takes="VM Name Force Passthru", asks=True)
 def update_version(session: Session, inv: Invocation) -> list[Value]:
     """Raise the configuration version to the host's newest; there is no way back."""
     newest = session.computer.versions[-1]
@@ -159,14 +160,16 @@ def update_version(session: Session, inv: Invocation) -> list[Value]:
     return _shown(session, inv, each(inv, find_vms(session, inv), act))
 
 
-@cmdlet("New-VM")
+@cmdlet(
+    "New-VM",
+    takes="Name MemoryStartupBytes Generation Version Path SwitchName VHDPath NewVHDPath "
+    "NewVHDSizeBytes NoVHD BootDevice Force",
+)
 def new_vm(session: Session, inv: Invocation) -> list[Value]:
     """Make a VM, off and with what New-VM gives by default: generation 1, 1 GiB, no switch."""
     host = session.computer
     name = str(inv.bound.get("Name") or "New Virtual Machine")
-    if not name.strip() or len(name) > _MAX_NAME:
-        why = f"The name of a virtual machine has 1 to {_MAX_NAME} characters."
-        raise session.error("value", inv.name, why=why)
+    checked_name(session, inv, name)
     if len(host.vms) >= _MAX_VMS:
         raise session.error("not-modelled", inv.name, what=f"more than {_MAX_VMS} VMs")
     version = str(inv.bound.get("Version") or host.versions[-1])
@@ -183,6 +186,8 @@ def new_vm(session: Session, inv: Invocation) -> list[Value]:
     image = str(inv.bound.get("VHDPath") or "")
     if image and image.lower() not in {one.lower() for one in host.images}:
         raise session.error("no-file", inv.name, path=image)
+    if word(inv.bound.get("BootDevice", "VHD")) != "VHD":
+        raise session.error("not-modelled", inv.name, what="booting from anything but a disk")
     if inv.what_if:
         return []
     vm_id = uuid.uuid4()
@@ -211,6 +216,14 @@ def new_vm(session: Session, inv: Invocation) -> list[Value]:
     return _views(session, [vm])
 
 
+def checked_name(session: Session, inv: Invocation, name: str) -> str:
+    """A name that a VM can have. Raises PsError for any other."""
+    if not name.strip() or len(name) > _MAX_NAME:
+        why = f"The name of a virtual machine has 1 to {_MAX_NAME} characters."
+        raise session.error("value", inv.name, why=why)
+    return name
+
+
 def _real_name(session: Session, switch: str) -> str:
     known = {one.name.lower(): one.name for one in session.computer.switches}
     return known.get(switch.lower(), "")
@@ -222,7 +235,7 @@ def new_nic(vm_id: uuid.UUID, number: int, name: str, switch: str) -> Nic:
     return Nic(nic_id, name, switch, "00155D" + nic_id.hex[:6].upper())
 
 
-@cmdlet("Remove-VM", asks=True)
+@cmdlet("Remove-VM", takes="VM Name Force Passthru", asks=True)
 def remove_vm(session: Session, inv: Invocation) -> list[Value]:
     """Delete VMs; their disks stay."""
 
@@ -236,10 +249,10 @@ def remove_vm(session: Session, inv: Invocation) -> list[Value]:
     return _shown(session, inv, each(inv, find_vms(session, inv), act))
 
 
-@cmdlet("Rename-VM")
+@cmdlet("Rename-VM", takes="VM Name NewName Passthru")
 def rename_vm(session: Session, inv: Invocation) -> list[Value]:
     """Give a VM another name; names need not be unique."""
-    new = str(inv.bound["NewName"])
+    new = checked_name(session, inv, str(inv.bound["NewName"]))
 
     def act(vm: Vm) -> None:
         if not inv.what_if:

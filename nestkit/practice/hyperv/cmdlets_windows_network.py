@@ -33,7 +33,7 @@ def _nat_view(nat: Nat) -> PropertyObject:
     )
 
 
-@cmdlet("New-NetNat", is_hyperv=False)
+@cmdlet("New-NetNat", takes="Name InternalIPInterfaceAddressPrefix", is_hyperv=False)
 def new_nat(session: Session, inv: Invocation) -> list[Value]:
     """Make the one NAT network Windows supports."""
     host = session.computer
@@ -55,7 +55,7 @@ def new_nat(session: Session, inv: Invocation) -> list[Value]:
     return [_nat_view(host.nats[-1])]
 
 
-@cmdlet("Get-NetNat", is_hyperv=False)
+@cmdlet("Get-NetNat", takes="Name", is_hyperv=False)
 def get_nat(session: Session, inv: Invocation) -> list[Value]:
     """The NAT networks."""
     names = texts(inv, "Name")
@@ -68,7 +68,7 @@ def get_nat(session: Session, inv: Invocation) -> list[Value]:
     return [_nat_view(nat) for nat in found]
 
 
-@cmdlet("Remove-NetNat", is_hyperv=False, asks=True)
+@cmdlet("Remove-NetNat", takes="Name", is_hyperv=False, asks=True)
 def remove_nat(session: Session, inv: Invocation) -> list[Value]:
     """Delete NAT networks."""
     names = texts(inv, "Name") or ["*"]
@@ -92,7 +92,11 @@ def _address_view(session: Session, one: Address) -> PropertyObject:
     )
 
 
-@cmdlet("New-NetIPAddress", is_hyperv=False)
+@cmdlet(
+    "New-NetIPAddress",
+    takes="IPAddress PrefixLength DefaultGateway InterfaceAlias InterfaceIndex",
+    is_hyperv=False,
+)
 def new_address(session: Session, inv: Invocation) -> list[Value]:
     """Give an interface an address."""
     host = session.computer
@@ -130,21 +134,36 @@ def new_address(session: Session, inv: Invocation) -> list[Value]:
 
 
 def _chosen(session: Session, inv: Invocation) -> list[Address]:
-    ips, aliases = texts(inv, "IPAddress"), [t.lower() for t in texts(inv, "InterfaceAlias")]
+    wanted = {
+        name: [text.lower() for text in texts(inv, name)]
+        for name in ("IPAddress", "InterfaceAlias", "InterfaceIndex", "AddressFamily")
+    }
     return [
         one
         for one in session.computer.addresses
-        if (not ips or one.ip in ips) and (not aliases or one.alias.lower() in aliases)
+        if all(
+            not values or str(_address_view(session, one).get(name)).lower() in values
+            for name, values in wanted.items()
+        )
     ]
 
 
-@cmdlet("Get-NetIPAddress", is_hyperv=False)
+@cmdlet(
+    "Get-NetIPAddress",
+    takes="IPAddress InterfaceAlias InterfaceIndex AddressFamily",
+    is_hyperv=False,
+)
 def get_address(session: Session, inv: Invocation) -> list[Value]:
     """Addresses of interfaces."""
     return [_address_view(session, one) for one in _chosen(session, inv)]
 
 
-@cmdlet("Remove-NetIPAddress", is_hyperv=False, asks=True)
+@cmdlet(
+    "Remove-NetIPAddress",
+    takes="IPAddress InterfaceAlias InterfaceIndex",
+    is_hyperv=False,
+    asks=True,
+)
 def remove_address(session: Session, inv: Invocation) -> list[Value]:
     """Take addresses away."""
     gone = _chosen(session, inv)
@@ -153,7 +172,7 @@ def remove_address(session: Session, inv: Invocation) -> list[Value]:
     return []
 
 
-@cmdlet("Get-NetAdapter", is_hyperv=False)
+@cmdlet("Get-NetAdapter", takes="Name Physical", is_hyperv=False)
 def get_adapter(session: Session, inv: Invocation) -> list[Value]:
     """The computer's network adapters; with -Physical without the virtual ones."""
     names = texts(inv, "Name")

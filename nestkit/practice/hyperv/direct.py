@@ -20,7 +20,12 @@ from nestkit.practice.hyperv.world import Session, can_be_entered
 GUEST_USER: Final = "Administrator"
 
 
-@cmdlet("Invoke-Command", is_hyperv=False)
+@cmdlet(
+    "Invoke-Command",
+    takes="VMName VMId Credential ScriptBlock ArgumentList InputObject HideComputerName "
+    "ThrottleLimit",
+    is_hyperv=False,
+)
 def invoke_command(session: Session, inv: Invocation) -> list[Value]:
     """Run a script block in guests, one after the other.
 

@@ -220,6 +220,7 @@ class Vm:
     stop_action: str = "Save"
     start_action: str = "StartIfRunning"
     checkpoint_type: str = "Production"
+    automatic_checkpoints: bool = False  # Windows Server; Windows 10 and 11 have them on
     cpu_reserve: int = 0
     cpu_maximum: int = 100
     cpu_weight: int = 100

@@ -9,16 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from nestkit.practice.hyperv.looks import Columns
 from nestkit.practice.hyperv.values import EnumValue, PropertyObject, Value
 
 Getter = Callable[[Any], Value]
 
 
 class ViewType:
-    """A .NET type: its name and its properties in order."""
+    """A .NET type: its name, its properties in order, and its columns where it has some."""
 
-    def __init__(self, type_name: str, fields: Mapping[str, Getter]) -> None:
+    def __init__(
+        self, type_name: str, fields: Mapping[str, Getter], columns: Columns | None = None
+    ) -> None:
         self.type_name = type_name
+        self.columns = columns
         self.fields = {name.lower(): (name, getter) for name, getter in fields.items()}
 
     def __call__(self, source: Any, **context: Any) -> View:
@@ -44,6 +48,15 @@ class View:
     def names(self) -> Iterator[str]:
         """The properties' names, in order."""
         return (name for name, _ in self.kind.fields.values())
+
+    def columns(self) -> dict[str, Value] | None:
+        """What a table of such objects shows, by heading; None: its properties."""
+        if self.kind.columns is None:
+            return None
+        return {
+            heading: self.get(name) if unit == 1 else self.get(name) // unit
+            for heading, (name, unit) in self.kind.columns.items()
+        }
 
     def get(self, name: str) -> Value:
         """A property's value. Raises KeyError where there is none."""

@@ -26,7 +26,6 @@ from nestkit.practice.hyperv.powershell import Interpreter, Limits, clixml
 from nestkit.practice.hyperv.world import Session
 
 LIMITS: Final = Limits(seconds=300.0)  # Start-Sleep counts; work itself is bounded by steps
-_READS_STDIN: Final = re.compile(r"\[(?:system\.)?console\]\s*::\s*in\b|\$input\b", re.IGNORECASE)
 _NOISE: Final = ("Preparing modules for first use.", "Loading the practice host's modules.")
 
 
@@ -47,7 +46,7 @@ def table_for(computer: Computer) -> CmdletTable:
 def play(text: str, session: Session, stdin: Callable[[], str], *, clixml_errors: bool) -> Played:
     """Run a script as powershell.exe would.
 
-    ``stdin`` is read, and its end waited for, only by scripts that ask for it.
+    ``stdin`` is read, and its end waited for, when the script first asks for it.
     """
     interpreter = Interpreter(
         bind(session),
@@ -57,7 +56,7 @@ def play(text: str, session: Session, stdin: Callable[[], str], *, clixml_errors
         computer=session.computer.name,
         on_sleep=session.wait,
     )
-    result = interpreter.run(text, stdin() if _READS_STDIN.search(text) else "")
+    result = interpreter.run(text, stdin)
     stderr = result.stderr
     if session.world.faults.now.progress_noise:
         stderr = with_noise(stderr)

@@ -119,7 +119,8 @@ def understand(line: str, arguments: tuple[str, ...], *, skip_cmd: bool) -> Scri
     shown = parts[0][:200] if parts else ""
     raise Unusable(
         f"'{shown}' is not recognized as an internal or external command,\r\n"
-        "operable program or batch file.",
+        "operable program or batch file. (This practice host plays powershell, hostname, whoami "
+        "and ver.)",
         NOT_RECOGNIZED,
     )
 

@@ -25,6 +25,7 @@ from nestkit.practice.hyperv.envelope import (
 MAX_COMMANDS: Final = 25
 MAX_OPERATIONS: Final = 1_500  # of one user; here of one shell, its ended commands included
 MAX_STDIN: Final = 4 * 2**20
+MAX_STDIN_S: Final = 300.0  # as long as a script may run
 MAX_OUTPUT: Final = 32 * 2**20
 # base64 of both pieces and the envelope stay under the 153,600 bytes that clients offer
 _PIECE: Final = 48 * 1024
@@ -77,10 +78,11 @@ class Command:
                 self._exit_code = exit_code
             self._changed.notify_all()
 
-    def read_stdin(self) -> bytes:
-        """All of standard input, once its end was sent or the command was cancelled."""
+    def read_stdin(self, within_s: float = MAX_STDIN_S) -> bytes:
+        """All of standard input, once its end was sent, the command cancelled, or time is up."""
+        until = time.monotonic() + within_s
         with self._changed:
-            while not (self._stdin_ended or self.cancelled.is_set()):
+            while not (self._stdin_ended or self.cancelled.is_set() or time.monotonic() > until):
                 self._changed.wait(0.5)
             return bytes(self._stdin)
 

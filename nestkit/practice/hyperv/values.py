@@ -188,9 +188,10 @@ class Invocation:
     fits. An empty pipeline calls nothing. Cmdlets whose table entry says ``aggregate`` are called
     once with the whole pipeline. Parameters of an array type are always bound to a list.
 
-    ``extra`` holds ``interpreter`` (the running Interpreter: ``sub()`` makes one for a guest) and
-    ``write_host`` (a function that prints one line). An error id without a comma gets the
-    cmdlet's class appended. ``WhatIf`` is only in ``what_if``; ``Confirm`` is in ``bound``.
+    ``extra`` holds ``interpreter`` (the running Interpreter: ``sub()`` makes one for a guest),
+    ``write_host`` (a function that prints one line) and ``sink`` (where the output goes). An error
+    id without a comma gets the cmdlet's class appended. ``WhatIf`` is only in ``what_if``;
+    ``Confirm`` is in ``bound``.
     """
 
     name: str  # canonical: "Get-VM"

@@ -12,6 +12,7 @@ import time
 from datetime import timedelta
 from typing import Any, Final
 
+from nestkit.practice.hyperv import looks
 from nestkit.practice.hyperv.model import MIB, PRODUCTS, Computer, Nic, Vm
 from nestkit.practice.hyperv.objects import View, ViewType, enum
 from nestkit.practice.hyperv.values import Value
@@ -84,6 +85,7 @@ HARD_DISK = ViewType(
         "ControllerLocation": lambda v: 0,
         **_OWNER,
     },
+    looks.HARD_DISK,
 )
 
 NIC = ViewType(
@@ -107,6 +109,7 @@ NIC = ViewType(
         "Status": lambda v: ["Ok"] if _of_vm(v).state == "Running" else None,
         **_OWNER,
     },
+    looks.NIC,
 )
 
 
@@ -159,6 +162,7 @@ VM = ViewType(
         "ParentSnapshotId": lambda v: getattr(_last_checkpoint(v), "id", None),
         "ParentSnapshotName": lambda v: getattr(_last_checkpoint(v), "name", None),
         "CheckpointType": lambda v: checkpoint_type(v.source.checkpoint_type),
+        "AutomaticCheckpointsEnabled": lambda v: v.source.automatic_checkpoints,
         "AutomaticStartAction": lambda v: start_action(v.source.start_action),
         "AutomaticStopAction": lambda v: stop_action(v.source.stop_action),
         "GuestStateIsolationType": lambda v: isolation("Disabled"),
@@ -176,6 +180,7 @@ VM = ViewType(
         "IsClustered": lambda v: False,
         "IsDeleted": lambda v: v.source.id not in _computer(v).vms,
     },
+    looks.VM,
 )
 
 PROCESSOR = ViewType(
@@ -194,6 +199,7 @@ PROCESSOR = ViewType(
         "Id": lambda v: f"Microsoft:{str(v.source.id).upper()}\\processor\\0",
         **_OWNER,
     },
+    looks.PROCESSOR,
 )
 
 MEMORY = ViewType(
@@ -209,6 +215,7 @@ MEMORY = ViewType(
         "Id": lambda v: f"Microsoft:{str(v.source.id).upper()}\\memory\\0",
         **_OWNER,
     },
+    looks.MEMORY,
 )
 
 SECURITY = ViewType(
@@ -247,6 +254,7 @@ SNAPSHOT = ViewType(
         ),
         **_OWNER,
     },
+    looks.SNAPSHOT,
 )
 
 INTEGRATION = ViewType(
@@ -258,6 +266,7 @@ INTEGRATION = ViewType(
         "SecondaryStatusDescription": lambda v: "",
         **_OWNER,
     },
+    looks.INTEGRATION,
 )
 
 SWITCH = ViewType(
@@ -272,6 +281,7 @@ SWITCH = ViewType(
         "ComputerName": lambda v: _computer(v).name,
         "IsDeleted": lambda v: False,
     },
+    looks.SWITCH,
 )
 
 VM_HOST = ViewType(
@@ -290,6 +300,7 @@ VM_HOST = ViewType(
         "MacAddressMaximum": lambda v: "00155D010AFF",
         "SupportedVmVersions": lambda v: list(v.source.versions),
     },
+    looks.VM_HOST,
 )
 
 VERSION = ViewType(

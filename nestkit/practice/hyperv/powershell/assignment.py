@@ -18,6 +18,7 @@ from nestkit.practice.hyperv.powershell.tree import (
 )
 from nestkit.practice.hyperv.values import PsError, Value
 
+_OBEYED = frozenset({"formatenumerationlimit", "ofs", "psdefaultparametervalues"})
 _READ_ONLY = frozenset({"true", "false", "null", "error", "psversiontable"})
 
 
@@ -69,6 +70,8 @@ def _assign_variable(ev: Evaluator, target: Variable, value: Value) -> None:
         raise unspoken(f"setting ${target.scope}:{name}")
     if name == "null":
         return
+    if name in _OBEYED:
+        raise unspoken(f"setting ${name}")
     if name in _READ_ONLY or name == "?":
         raise PsError(
             f"Cannot overwrite variable {name} because it is read-only or constant.",

@@ -76,10 +76,10 @@ class Binder:
                 f"'{name}' is ambiguous. Possible matches include: {matches}.",
                 "AmbiguousParameter",
             )
-        raise self._error(
-            f"A parameter cannot be found that matches parameter name '{name}'.",
-            "NamedParameterNotFound",
-        )
+        message = f"A parameter cannot be found that matches parameter name '{name}'."
+        if self._spec.page and self._spec.module != "Hyper-V":
+            message += " (This practice host knows the parameters that nestkit uses.)"
+        raise self._error(message, "NamedParameterNotFound")
 
     def _error(self, message: str, error_id: str) -> PsError:
         return binding_error(self._spec, message, error_id)

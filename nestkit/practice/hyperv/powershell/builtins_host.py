@@ -232,8 +232,11 @@ def set_strict_mode(ev: Evaluator, inv: Invocation) -> list[Value]:
 @builtin("Invoke-Command")
 def invoke_command(ev: Evaluator, inv: Invocation) -> list[Value]:
     """A block on this computer; the model plays the other forms."""
+    if inv.pipeline:
+        raise unspoken("objects piped into Invoke-Command on this computer")
     arguments = inv.bound.get("ArgumentList", [])
-    return call_block(ev, inv.bound["ScriptBlock"], *arguments, new_scope=True)
+    is_apart = not inv.bound.get("NoNewScope")
+    return call_block(ev, inv.bound["ScriptBlock"], *arguments, new_scope=is_apart)
 
 
 # --- modules and commands ----------------------------------------------------------------------

@@ -10,6 +10,7 @@ from nestkit.practice.hyperv.powershell import comparison, methods, operators
 from nestkit.practice.hyperv.powershell.builtins_shape import calculated, given, names_of
 from nestkit.practice.hyperv.powershell.calls import builtin, call_block
 from nestkit.practice.hyperv.powershell.convert_numbers import to_bool, to_number
+from nestkit.practice.hyperv.powershell.errors import Exit, LeaveLoop, unspoken
 from nestkit.practice.hyperv.powershell.evaluator import Evaluator
 from nestkit.practice.hyperv.powershell.members import get_member
 from nestkit.practice.hyperv.powershell.text import to_text
@@ -90,6 +91,15 @@ def foreach_object(ev: Evaluator, inv: Invocation) -> list[Value]:
             ev.budget.step()
             ev.put(_member(ev, inv, item, name), out)
         return out
+    try:
+        _run_blocks(ev, inv, out)
+    except (PsError, LeaveLoop, Exit):
+        inv.extra["sink"].extend(out)  # 5.1 has put these out already
+        raise
+    return out
+
+
+def _run_blocks(ev: Evaluator, inv: Invocation, out: list[Value]) -> None:
     blocks: list[ScriptBlock] = list(inv.bound["Process"])
     begin, end = inv.bound.get("Begin"), inv.bound.get("End")
     # Two blocks by position are Begin and Process, as PowerShell reads them.
@@ -107,7 +117,6 @@ def foreach_object(ev: Evaluator, inv: Invocation) -> list[Value]:
             ev.budget.items(len(out))
     if end is not None:
         out += call_block(ev, end)
-    return out
 
 
 def _member(ev: Evaluator, inv: Invocation, item: Value, name: str) -> Value:
@@ -217,3 +226,18 @@ def group_object(ev: Evaluator, inv: Invocation) -> list[Value]:
             facts["Group"] = members
         made.append(PropertyObject(facts, type_name=kind))
     return sorted(made, key=lambda g: str(g.get("Name")).lower())
+
+
+def picked(ev: Evaluator, name: str, target: Value, arguments: list[Value]) -> list[Value]:
+    """``.Where({…})`` and ``.ForEach({…})``, which every value has."""
+    if len(arguments) != 1 or not isinstance(arguments[0], ScriptBlock):
+        raise unspoken(f".{name}() with anything but one script block")
+    out: list[Value] = []
+    for item in target if isinstance(target, list) else [target]:
+        ev.budget.step()
+        found = call_block(ev, arguments[0], item=item)
+        if name.lower() == "foreach":
+            ev.put(found, out)
+        elif to_bool(found):
+            out.append(item)
+    return out

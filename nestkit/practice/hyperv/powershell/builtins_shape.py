@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nestkit.practice.hyperv.powershell.calls import builtin, call_block
-from nestkit.practice.hyperv.powershell.display import Formatted, as_list, as_table, cell, pairs
+from nestkit.practice.hyperv.powershell.display import (
+    Formatted,
+    as_list,
+    as_table,
+    cell,
+    looks,
+    pairs,
+)
 from nestkit.practice.hyperv.powershell.errors import unspoken
 from nestkit.practice.hyperv.powershell.evaluator import Evaluator
+from nestkit.practice.hyperv.powershell.formats import composite
 from nestkit.practice.hyperv.powershell.members import get_member
 from nestkit.practice.hyperv.powershell.text import is_object, to_text, type_name
 from nestkit.practice.hyperv.powershell.wildcard import has_wildcard, matches
@@ -84,7 +92,12 @@ def _picked(ev: Evaluator, item: Value, chosen: list[Value], excluded: list[str]
 _CUSTOM = "System.Management.Automation.PSCustomObject"
 
 
-def calculated(ev: Evaluator, wanted: Value, item: Value) -> tuple[str, Value]:
+_CONSOLE_KEYS = ("formatstring", "alignment", "width")
+
+
+def calculated(
+    ev: Evaluator, wanted: Value, item: Value, *, for_console: bool = False
+) -> tuple[str, Value]:
     """A calculated property, ``@{n=…; e={…}}`` or a bare block."""
     if isinstance(wanted, ScriptBlock):
         return wanted.source, _one(call_block(ev, wanted, item=item))
@@ -97,7 +110,9 @@ def calculated(ev: Evaluator, wanted: Value, item: Value) -> tuple[str, Value]:
             name = to_text(value)
         elif word and "expression".startswith(word):
             expression = value
-        elif word not in {"alignment", "width", "formatstring", "descending", "ascending"}:
+        elif for_console and word and any(key.startswith(word) for key in _CONSOLE_KEYS):
+            continue  # the text is padded as its column needs; a format is applied later
+        elif for_console or word not in {"descending", "ascending"}:
             raise PsError(
                 f"The {to_text(key)[:60]} key is not valid.",
                 error_id="DictionaryKeyUnknown",
@@ -106,6 +121,20 @@ def calculated(ev: Evaluator, wanted: Value, item: Value) -> tuple[str, Value]:
     if isinstance(expression, ScriptBlock):
         return name or expression.source, _one(call_block(ev, expression, item=item))
     return name or to_text(expression), get_member(item, to_text(expression))
+
+
+def _in_format(wanted: Value, value: Value) -> Value:
+    """The value in the column's own format, ``@{…; f='N1'}``."""
+    if not isinstance(wanted, Hashtable):
+        return value
+    form = next((to_text(v) for k, v in wanted.items() if _is_format(to_text(k))), "")
+    if not form or value is None:
+        return value
+    return composite(form if "{" in form else f"{{0:{form}}}", [value])
+
+
+def _is_format(key: str) -> bool:
+    return bool(key) and "formatstring".startswith(key.lower())
 
 
 def _one(values: list[Value]) -> Value:
@@ -152,8 +181,10 @@ def _identity(item: Value) -> str:
     return f"{type_name(item)}:{to_text(item)[:10_000]}"
 
 
-def _rows(ev: Evaluator, inv: Invocation) -> list[list[tuple[str, str]]]:
-    rows = []
+def _rows(
+    ev: Evaluator, inv: Invocation, *, as_columns: bool = False
+) -> list[list[tuple[str, str]]]:
+    rows: list[list[tuple[str, str]]] = []
     for item in given(inv):
         ev.budget.step()
         if not is_object(item) and not isinstance(item, Hashtable):
@@ -161,7 +192,8 @@ def _rows(ev: Evaluator, inv: Invocation) -> list[list[tuple[str, str]]]:
             continue
         wanted = inv.bound.get("Property")
         if wanted is None:
-            rows.append(_all(item))
+            own = looks(item) if as_columns else None
+            rows.append(_all(item) if own is None else own)
             continue
         row: list[tuple[str, str]] = []
         for one in wanted:
@@ -170,8 +202,8 @@ def _rows(ev: Evaluator, inv: Invocation) -> list[list[tuple[str, str]]]:
             elif isinstance(one, str):
                 row.append((one, cell(get_member(item, one))))
             else:
-                name, value = calculated(ev, one, item)
-                row.append((name, cell(value)))
+                name, value = calculated(ev, one, item, for_console=True)
+                row.append((name, cell(_in_format(one, value))))
         rows.append(row)
     return rows
 
@@ -191,7 +223,7 @@ def format_list(ev: Evaluator, inv: Invocation) -> list[Value]:
 @builtin("Format-Table")
 def format_table(ev: Evaluator, inv: Invocation) -> list[Value]:
     """Columns."""
-    rows = _rows(ev, inv)
+    rows = _rows(ev, inv, as_columns=True)
     return [Formatted(as_table(rows, header=not inv.bound.get("HideTableHeaders")))]
 
 
@@ -208,10 +240,15 @@ def get_member_cmdlet(ev: Evaluator, inv: Invocation) -> list[Value]:
         seen.add(kind)
         for name in sorted(names_of(item), key=str.lower):
             if any(matches(p, name) for p in inv.bound.get("Name", ["*"])):
+                sort = "NoteProperty" if kind == _CUSTOM else "Property"
+                if inv.bound.get("MemberType", "All").lower() not in {"all", "properties"} | {
+                    sort.lower()
+                }:
+                    continue
                 facts = {
                     "TypeName": kind,
                     "Name": name,
-                    "MemberType": "NoteProperty" if kind == _CUSTOM else "Property",
+                    "MemberType": sort,
                     "Definition": f"{type_name(get_member(item, name))} {name}",
                 }
                 out.append(

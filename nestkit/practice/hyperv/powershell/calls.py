@@ -8,6 +8,7 @@ from dataclasses import replace
 from nestkit.practice.hyperv.cmdlet_table import CmdletSpec
 from nestkit.practice.hyperv.powershell.binding import Argument, Binder, Bound
 from nestkit.practice.hyperv.powershell.blocks import invoke
+from nestkit.practice.hyperv.powershell.convert_numbers import to_bool
 from nestkit.practice.hyperv.powershell.errors import unspoken
 from nestkit.practice.hyperv.powershell.evaluator import Evaluator
 from nestkit.practice.hyperv.powershell.records import ErrorRecord
@@ -157,7 +158,7 @@ def _call(
         first = [bound.values[spec.rest]] if spec.rest in bound.values else []
         bound.values[spec.rest] = first + bound.rest
     call = Call(ev, spec, bound.common)
-    what_if = bool(bound.values.pop("WhatIf", False))
+    what_if = _what_if(ev, spec, bound)
     if bound.values.get("Confirm"):
         raise PsError(
             "Windows PowerShell is in NonInteractive mode. Read and Prompt functionality is not "
@@ -183,6 +184,19 @@ def _call(
         call.keep(made)
 
 
+def _what_if(ev: Evaluator, spec: CmdletSpec, bound: Bound) -> bool:
+    """Whether only to say what would be done; the preference variables count where not told."""
+    wish = bound.values.pop("WhatIf", None)
+    if not spec.should_process:
+        return False
+    confirm = ev.preference("confirmpreference")
+    if "Confirm" not in bound.values and confirm != "high":
+        if confirm != "none":
+            raise unspoken(f"$ConfirmPreference = '{confirm}'")
+        bound.values["Confirm"] = False
+    return to_bool(ev.scope.get("whatifpreference")) if wish is None else bool(wish)
+
+
 def _run(
     call: Call,
     bound: Bound,
@@ -206,6 +220,7 @@ def _run(
         call_block=lambda block, *args, **kw: call_block(ev, block, *args, **kw),
         extra={
             "interpreter": session.interpreter,
+            "sink": out,
             "write_host": lambda text: session.console.host(text + "\r\n"),
         },
     )

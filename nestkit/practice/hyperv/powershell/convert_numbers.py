@@ -16,6 +16,8 @@ from nestkit.practice.hyperv.values import (
 _NUMBER = re.compile(
     r"[+-]?(\d{1,400}(\.\d{0,400})?|\.\d{1,400})(e[+-]?\d{1,4})?\Z", re.IGNORECASE | re.ASCII
 )
+_SIZED = re.compile(r"([+-]?\d{1,15}(?:\.\d{1,15})?)([kmgtp]b)\Z", re.IGNORECASE | re.ASCII)
+_UNITS = {"kb": 2**10, "mb": 2**20, "gb": 2**30, "tb": 2**40, "pb": 2**50}
 _HEX = re.compile(r"0x[0-9a-f]{1,16}\Z", re.IGNORECASE | re.ASCII)
 
 
@@ -57,6 +59,8 @@ def to_number(value: Value) -> int | float:
                 return int(text, 16)
             if _NUMBER.match(text):
                 return _parsed(text)
+            if sized := _SIZED.match(text):  # a string is read as a number in a script is
+                return _parsed(sized[1]) * _UNITS[sized[2].lower()]
             raise cast_error(
                 value,
                 "int32",

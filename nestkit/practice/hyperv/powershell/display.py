@@ -1,7 +1,7 @@
 """How values left over at the end of a pipeline look on the console.
 
 A plain stand-in for 5.1's formatting: text as it is, objects of up to four properties as a table,
-others as a list. The columns are the object's own, not those of a format file.
+others as a list. Hyper-V's own objects bring their columns, as its format file gives them.
 """
 
 from __future__ import annotations
@@ -38,6 +38,13 @@ class Formatted:
     def set(self, name: str, value: Value) -> None:
         """No properties."""
         raise KeyError(name)
+
+
+def looks(value: Value) -> list[tuple[str, str]] | None:
+    """The columns that a type has of its own; None where it has none."""
+    own = getattr(value, "columns", None)
+    found = own() if own is not None else None
+    return None if found is None else [(name, cell(one)) for name, one in found.items()]
 
 
 def pairs(value: Value, names: Sequence[str] | None = None) -> list[tuple[str, str]]:
@@ -108,8 +115,10 @@ def shown(values: Sequence[Value], budget: Budget) -> Iterator[str]:
             ]
             yield from as_table(rows)
         else:
-            rows = [pairs(value) for value in members]
-            yield from as_table(rows) if len(rows[0]) <= _TABLE_COLUMNS else as_list(rows)
+            own = [row for value in members if (row := looks(value)) is not None]
+            rows = own or [pairs(value) for value in members]
+            is_table = bool(own) or len(rows[0]) <= _TABLE_COLUMNS
+            yield from as_table(rows) if is_table else as_list(rows)
 
 
 def _kind(value: Value) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nestkit.practice.hyperv.powershell import comparison, members, methods, operators, statics
 from nestkit.practice.hyperv.powershell.assignment import assign_to, type_named
+from nestkit.practice.hyperv.powershell.builtins_objects import picked
 from nestkit.practice.hyperv.powershell.convert import cast
 from nestkit.practice.hyperv.powershell.convert_numbers import to_bool, to_integer, to_number
 from nestkit.practice.hyperv.powershell.errors import unspoken
@@ -36,6 +37,12 @@ from nestkit.practice.hyperv.powershell.tree import (
 from nestkit.practice.hyperv.values import Hashtable, PsError, ScriptBlock, Value
 
 _CONSTANTS = {"true": True, "false": False, "null": None}
+# about_Automatic_Variables and about_Preference_Variables (5.1): set in a real session, or obeyed
+_UNSPOKEN = frozenset({
+    "executioncontext", "formatenumerationlimit", "home", "host", "myinvocation", "ofs", "pid",
+    "profile", "pscmdlet", "pscommandpath", "psdefaultparametervalues", "pshome", "psscriptroot",
+    "pwd", "shellid",
+})  # fmt: skip
 
 
 @expression(Literal)
@@ -55,7 +62,9 @@ def variable(ev: Evaluator, node: Variable) -> Value:
     """A variable's raw value."""
     name, session = node.name, ev.session
     if node.scope == "env":
-        return session.environment.get(name)
+        if name not in session.environment:
+            raise unspoken(f"the environment variable {name}")
+        return session.environment[name]
     if node.scope == "using":
         if session.using is None:
             raise PsError(
@@ -81,6 +90,8 @@ def variable(ev: Evaluator, node: Variable) -> Value:
         return found.variables[name]
     if name == "input":
         return session.stdin.lines()
+    if name in _UNSPOKEN:
+        raise unspoken(f"the automatic variable ${name}")
     if session.strict:
         raise PsError(
             f"The variable '${name}' cannot be retrieved because it has not been set.",
@@ -273,6 +284,8 @@ def _call(ev: Evaluator, node: Call) -> Value:
     arguments = [ev.value(argument) for argument in node.args]
     if node.static:
         made = statics.call_static(ev.session, type_named(target), name, arguments)
+    elif name.lower() in {"where", "foreach"} and target is not None:
+        made = picked(ev, name, target, arguments)
     else:
         made = methods.call(target, name, arguments)
     if isinstance(made, list):

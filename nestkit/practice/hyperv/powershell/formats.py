@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime
+import re
+import uuid
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 from nestkit.practice.hyperv.powershell.text import float_text, to_text
 from nestkit.practice.hyperv.values import (
+    EnumValue,
     PsError,
     Value,
 )
@@ -50,6 +54,10 @@ def date_text(value: datetime, form: str) -> str:
         width = 1
         while at + width < len(form) and form[at + width] == char:
             width += 1
+        if char == "\\" and at + 1 < len(form):
+            out.append(form[at + 1])
+            at += 2
+            continue
         if char in "'\"":
             end = form.find(char, at + 1)
             out.append(form[at + 1 : end if end > 0 else len(form)])
@@ -102,12 +110,56 @@ def _bad_format(form: str) -> PsError:
     )
 
 
+_GUIDS: dict[str, Callable[[uuid.UUID], str]] = {
+    "d": str,
+    "n": lambda u: u.hex,
+    "b": lambda u: f"{{{u}}}",
+    "p": lambda u: f"({u})",
+}
+
+
+def _span_text(value: timedelta, form: str) -> str:
+    """A TimeSpan in the constant format or a custom one."""
+    if form in {"c", "t", "T"}:
+        return to_text(value)
+    size = abs(value)
+    parts = {
+        "d": size.days,
+        "h": size.seconds // 3600,
+        "m": size.seconds // 60 % 60,
+        "s": size.seconds % 60,
+    }
+    out: list[str] = []
+    for found in _SPAN_PART.finditer(form):
+        sign, text = found[0][0], found[0]
+        if found["run"] and sign == "f":
+            out.append(f"{size.microseconds:06d}0"[: len(text)])
+        elif found["run"]:
+            out.append(str(parts[sign]).zfill(len(text)))
+        elif found["text"] is not None or found["sign"]:
+            out.append(found["text"] or found["sign"] or "")
+        else:
+            raise _bad_format(form)
+    return "".join(out)
+
+
+_SPAN_PART = re.compile(r"(?P<run>([dhmsf])\2*)|'(?P<text>[^']*)'|\\(?P<sign>.)|.", re.DOTALL)
+
+
 def formatted(value: Value, form: str) -> str:
     """A value under a format specifier: ``N2``, ``D3``, ``X``, ``yyyy-MM-dd``."""
     if not form:
         return to_text(value)
     if isinstance(value, datetime):
         return date_text(value, form)
+    if isinstance(value, timedelta):
+        return _span_text(value, form)
+    if isinstance(value, EnumValue) and form.lower() == "d":
+        return str(value.number)
+    if isinstance(value, (EnumValue, uuid.UUID)) and form.lower() not in {"g", "f"}:
+        if isinstance(value, uuid.UUID) and form.lower() in _GUIDS:
+            return _GUIDS[form.lower()](value)
+        raise _bad_format(form)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return to_text(value)
     kind, digits = form[0], form[1:]

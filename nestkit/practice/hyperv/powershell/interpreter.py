@@ -144,7 +144,7 @@ class Interpreter:
             console=console,
             stdin=stdin,
             natives=self._natives,
-            environment={"computername": self._computer},
+            environment=_ENVIRONMENT | {"computername": self._computer},
             on_sleep=self._on_sleep,
             interpreter=self,
         )
@@ -210,6 +210,16 @@ class Interpreter:
         return received(out, evaluator.budget)
 
 
+_ENVIRONMENT = {
+    "os": "Windows_NT",
+    "processor_architecture": "AMD64",
+    "systemdrive": "C:",
+    "systemroot": "C:\\Windows",
+    "username": "Administrator",
+    "windir": "C:\\Windows",
+}
+
+
 def _automatic() -> dict[str, Value]:
     """Variables every script finds."""
     return {
@@ -219,6 +229,8 @@ def _automatic() -> dict[str, Value]:
         "warningpreference": "Continue",
         "verbosepreference": "SilentlyContinue",
         "informationpreference": "SilentlyContinue",
+        "confirmpreference": "High",
+        "whatifpreference": False,
         "lastexitcode": None,
         "psversiontable": Hashtable(
             {

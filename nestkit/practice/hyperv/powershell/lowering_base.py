@@ -41,8 +41,6 @@ _NAMES = {
     "label": "loop labels",
     "requires_statement": "#requires",
     "requires_directive_list": "#requires",
-    "invocation_foreach_expression": "the ForEach method (use ForEach-Object)",
-    "invocation_where_expression": "the Where method (use Where-Object)",
 }
 
 

@@ -33,6 +33,8 @@ from nestkit.practice.hyperv.powershell.tree import (
 # `1..3`, `7/2`: the grammar takes an expression that starts with a number for a command's name.
 _NUMERIC = re.compile(r"(-?\d+(?:\.\d+)?(?:[kmgtp]b)?)(\.\.|[*/%+-])(?=\S)", re.IGNORECASE)
 _DASHES = "-–—―"
+_TYPOGRAPHIC_SWITCH = re.compile(r"[–—―][A-Za-z]\w*:")  # the grammar knows the plain one
+_QUOTES = "‘’‚‛“”„"
 
 
 @rule("pipeline")
@@ -175,6 +177,7 @@ def _command_name(source: Source, node: tree_sitter.Node, operator: str) -> Node
             return lower(source, inner)
         node = inner
     text = source.text(node).strip()
+    _check_quotes(source, node, text)
     if text.lower() == "using":
         raise unspoken_syntax("using statements", source.place(node))
     if operator == "." and not text.startswith("{"):
@@ -220,6 +223,9 @@ def _argument(source: Source, node: tree_sitter.Node) -> Node:
     if node.type == "bareword_argument_list":
         return ArrayLiteral(tuple(_argument(source, one) for one in named(node)))
     if node.type in {"concatenated_command_argument", "expandable_bareword"}:
+        first, *rest = children(node)
+        if len(rest) == 1 and _TYPOGRAPHIC_SWITCH.fullmatch(source.text(first).strip()):
+            return Named(source.text(first).strip()[1:-1], _argument(source, rest[0]))
         parts = tuple(_piece(source, one) for one in children(node))
         if all(isinstance(p, Literal) for p in parts):
             return Literal("".join(str(p.value) for p in parts if isinstance(p, Literal)), True)
@@ -246,12 +252,18 @@ def _bareword(source: Source, node: tree_sitter.Node, text: str) -> Node:
             raise _reserved(source, node)
         if ">" in text:
             raise unspoken_syntax("redirection to files", source.place(node))
-        if any(mark in text for mark in "‘’‚‛“”„"):
-            raise literals.typographic(text)
+        _check_quotes(source, node, text)
         if len(text) > 1 and text[0] in _DASHES and text[1].isalpha():
             name, colon, value = text[1:].partition(":")
             return Named(name, Literal(value, True) if colon and value else None)
     return Literal(literals.unescape(text, doubled_quote=False), True)
+
+
+def _check_quotes(source: Source, node: tree_sitter.Node, text: str) -> None:
+    """Outside strings 5.1 reads curly quotes as straight ones; this host's grammar does not."""
+    if any(mark in text for mark in _QUOTES):
+        what = "typographic quotation marks, as word processors make them: type straight ones"
+        raise unspoken_syntax(what, source.place(node))
 
 
 @rule("generic_token", "escape_character")

@@ -223,12 +223,28 @@ def _call(source: Source, node: tree_sitter.Node) -> Node:
         return lower(source, parts[0])
     if len(parts) != 4 or parts[3].type != "argument_list":
         raise refuse(source, node)
-    arguments: list[Node] = []
-    for listed in named(parts[3]):
-        arguments += [lower(source, one) for one in named(listed)]
     return Call(
         lower(source, parts[0]),
         _member_name(source, parts[2]),
-        tuple(arguments),
+        _call_arguments(source, parts[3]),
         source.text(parts[1]).strip() == "::",
     )
+
+
+_WITH_BLOCK = {
+    "invocation_where_expression": "Where",
+    "invocation_foreach_expression": "ForEach",
+}
+
+
+@rule(*_WITH_BLOCK)
+def _call_with_block(source: Source, node: tree_sitter.Node) -> Node:
+    """``.Where({…})`` and ``.ForEach({…})``, also without the parentheses."""
+    target, given = named(node)
+    is_list = given.type == "argument_list"
+    arguments = _call_arguments(source, given) if is_list else (lower(source, given),)
+    return Call(lower(source, target), Literal(_WITH_BLOCK[node.type]), arguments, False)
+
+
+def _call_arguments(source: Source, node: tree_sitter.Node) -> tuple[Node, ...]:
+    return tuple(lower(source, one) for listed in named(node) for one in named(listed))

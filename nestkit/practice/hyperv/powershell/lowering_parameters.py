@@ -35,6 +35,8 @@ def param_block(
                 name = source.text(attribute).strip("[] \t\r\n").partition("(")[0].strip().lower()
                 if name != "cmdletbinding":
                     raise unspoken_syntax(f"the attribute {name}", source.place(attribute))
+                if source.text(attribute).partition("(")[2].strip(" \t\r\n)]"):
+                    raise unspoken_syntax("arguments of CmdletBinding", source.place(attribute))
                 binding = True
         else:
             raise refuse(source, child)

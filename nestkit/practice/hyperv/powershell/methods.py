@@ -232,7 +232,7 @@ def call(value: Value, name: str, args: Sequence[Value]) -> Value:
         return [call(item, name, args) for item in value]
     if method is None:
         known = isinstance(value, PropertyObject) or is_object(value)
-        if known or low in {"foreach", "where"}:
+        if known:
             raise PsError(
                 f"Method invocation failed because [{type_name(value)}] does not contain a method "
                 f"named '{name}'.",

@@ -113,30 +113,22 @@ def _not_found(ev: Evaluator, name: str) -> PsError:
     return error
 
 
-_REFUSED = frozenset(
-    {
-        "invoke-expression",
-        "add-type",
-        "get-content",
-        "set-content",
-        "out-file",
-        "test-path",
-        "get-childitem",
-        "remove-item",
-        "start-process",
-        "stop-process",
-        "get-process",
-        "start-job",
-        "invoke-webrequest",
-        "invoke-restmethod",
-        "new-pssession",
-        "enter-pssession",
-        "get-wmiobject",
-        "get-credential",
-        "read-host",
-        "set-location",
-    }
-)
+# cmdlets that a learner may well try; the rest is "not recognized", with a hint
+_REFUSED = frozenset({
+    "add-content", "add-type", "clear-host", "compare-object", "convertto-csv", "convertto-html",
+    "enter-pssession", "export-clixml", "export-csv", "format-custom", "format-wide", "get-alias",
+    "get-childitem", "get-content", "get-credential", "get-disk", "get-eventlog", "get-help",
+    "get-history", "get-item", "get-itemproperty", "get-job", "get-location", "get-psdrive",
+    "get-pssession", "get-random", "get-service", "get-process", "get-variable", "get-winevent",
+    "get-wmiobject", "import-clixml", "import-csv", "invoke-expression", "invoke-restmethod",
+    "invoke-webrequest", "join-path", "measure-command", "new-item", "new-pssession",
+    "new-timespan", "new-variable", "out-file", "out-gridview", "read-host", "receive-job",
+    "remove-item", "restart-service", "select-string", "set-content", "set-executionpolicy",
+    "set-item", "set-itemproperty", "set-location", "set-variable", "split-path", "start-job",
+    "start-process", "start-service", "start-transcript", "stop-computer", "stop-process",
+    "stop-service", "tee-object", "test-connection", "test-netconnection", "test-path",
+    "update-help", "wait-vm", "write-debug", "write-information",
+})  # fmt: skip
 
 
 def _arguments(ev: Evaluator, elements: tuple[Node, ...]) -> list[Argument]:

@@ -1,0 +1,104 @@
+"""What Windows has and the practice host does not play is refused, never taken in silence."""
+
+from __future__ import annotations
+
+import pytest
+from played_hyperv import PlayedSession
+
+from nestkit.practice.hyperv.arguments import REGISTRY
+from nestkit.practice.hyperv.cmdlet_table import load
+from nestkit.practice.hyperv.playing import play
+
+
+def run(script: str) -> tuple[str, str]:
+    played = play(script, PlayedSession().session, lambda: "", clixml_errors=False)
+    return played.stdout.replace("\r\n", "\n"), played.stderr
+
+
+@pytest.mark.parametrize("name", sorted(REGISTRY))
+def test_what_a_cmdlet_plays_is_in_the_vendors_table(name: str) -> None:
+    spec = load().get(name)
+    assert spec is not None
+    # Disconnect-VMNetworkAdapter is played with Connect-, which has more
+    known = {p.name for p in spec.parameters.values()} | {"ComputerName", "Confirm"}
+    if name == "Disconnect-VMNetworkAdapter":
+        known |= {"SwitchName", "VMSwitch"}
+    if name == "Resume-VM":
+        known |= {"VM", "Name"}
+    assert REGISTRY[name].takes <= known
+
+
+@pytest.mark.parametrize(
+    ("script", "parameter"),
+    [
+        ("Set-VMNetworkAdapter -VMName nested-hv-10 -DhcpGuard On", "DhcpGuard"),
+        ("Set-VMNetworkAdapter -VMName nested-hv-10 -MacAddressSpoofing On -AllowTeaming On",
+         "AllowTeaming"),
+        ("Set-VMProcessor nested-hv-12 -CompatibilityForMigrationEnabled $true",
+         "CompatibilityForMigrationEnabled"),
+        ("Set-VMMemory nested-hv-12 -MaximumAmountPerNumaNodeBytes 4GB",
+         "MaximumAmountPerNumaNodeBytes"),
+        ("Set-VM nested-hv-12 -LockOnDisconnect On", "LockOnDisconnect"),
+        ("Stop-VM nested-hv-02 -AsJob", "AsJob"),
+        ("Get-VMProcessor -VMSnapshot (Get-VMSnapshot -VMName nested-hv-08)", "VMSnapshot"),
+        ("Get-VMNetworkAdapter -ManagementOS", "ManagementOS"),
+        ("New-VM x -MemoryStartupBytes 1GB -Prerelease", "Prerelease"),
+        ("Install-WindowsFeature Containers -Source D:\\", "Source"),
+    ],
+)  # fmt: skip
+def test_a_parameter_that_is_not_played_is_named_and_nothing_is_done(
+    script: str, parameter: str
+) -> None:
+    _, errors = run(script)
+    assert f"does not model the parameter -{parameter} of {script.split()[0]}" in errors
+    assert "PracticeHostLimit" in errors
+
+
+def test_a_refused_call_changes_nothing_of_what_it_does_play() -> None:
+    script = (
+        "Set-VMNetworkAdapter -VMName nested-hv-03 -MacAddressSpoofing On -RouterGuard On "
+        "-ErrorAction SilentlyContinue; "
+        '"$((Get-VMNetworkAdapter nested-hv-03).MacAddressSpoofing)"'
+    )
+    assert run(script)[0] == "Off\n"
+
+
+def test_addresses_are_chosen_by_every_parameter_that_is_taken() -> None:
+    script = (
+        "New-VMSwitch lab -SwitchType Internal | Out-Null; "
+        "New-NetIPAddress 10.1.0.1 -PrefixLength 24 -InterfaceAlias 'vEthernet (lab)' | Out-Null; "
+        "Remove-NetIPAddress -InterfaceIndex 999 -Confirm:$false; "
+        "@(Get-NetIPAddress -AddressFamily IPv4).Count; "
+        "@(Get-NetIPAddress -AddressFamily IPv6).Count"
+    )
+    assert run(script) == ("1\n0\n", "")
+
+
+def test_a_switch_without_the_host_gives_it_no_adapter() -> None:
+    script = (
+        "New-VMSwitch out -NetAdapterName 'Ethernet 2' -AllowManagementOS $false | "
+        "ForEach-Object AllowManagementOS; @(Get-NetAdapter 'vEthernet*').Count; "
+        "Remove-VMSwitch out -Force; "
+        "New-VMSwitch out -NetAdapterName 'Ethernet 2' | Out-Null; "
+        "@(Get-NetAdapter 'vEthernet*').Count"
+    )
+    assert run(script) == ("False\n0\n1\n", "")
+
+
+def test_automatic_checkpoints_and_the_plugs_are_shown_as_set() -> None:
+    script = (
+        "Set-VM nested-hv-12 -AutomaticCheckpointsEnabled $true -Passthru | "
+        "ForEach-Object AutomaticCheckpointsEnabled; "
+        "Disconnect-VMNetworkAdapter nested-hv-12 -Passthru | ForEach-Object Connected"
+    )
+    assert run(script) == ("True\nFalse\n", "")
+
+
+@pytest.mark.parametrize(
+    "script", ["Rename-VM nested-hv-12 ''", "Set-VM nested-hv-12 -NewVMName ' '"]
+)
+def test_a_vm_gets_no_empty_name(script: str) -> None:
+    assert run(script)[1]
+    assert run(f"{script} -ErrorAction SilentlyContinue; Get-VM nested-hv-12 | % Name")[0] == (
+        "nested-hv-12\n"
+    )
