@@ -139,6 +139,35 @@ def test_a_running_vm_of_somebody_elses_is_not_switched_off(fresh: Any, tmp_path
     assert fresh.current(plan.vm, "power") == "on"
 
 
+def test_a_vm_that_somebody_removed_leaves_nothing_to_undo_even_where_another_has_its_name(
+    fresh: Any, tmp_path: Any
+) -> None:
+    first = configure.apply(configure.plan_new(fresh, goal()), fresh, journal_dir=tmp_path)
+    removed = change(fresh, "new-esxi")
+    for task in (removed.PowerOffVM_Task, removed.Destroy_Task):
+        fresh._session.wait(task(), 30, "removing it")
+    other = configure.plan_new(fresh, goal(start=False, networks=("Nested Trunk",)))
+    configure.apply(other, fresh, journal_dir=tmp_path)
+    back = configure.rollback(first.journal, fresh)
+    assert back.complete, str(back)
+    assert fresh.current(other.vm, "vm") == other.steps[0].after
+
+
+def test_a_vm_with_another_disc_in_its_drive_is_in_use_and_left(fresh: Any, tmp_path: Any) -> None:
+    plan = configure.plan_new(fresh, goal(networks=("Nested Trunk",)))
+    done = configure.apply(plan, fresh, journal_dir=tmp_path)
+    drives = load().vim.vm.device.VirtualCdrom
+    ref = change(fresh, "new-esxi")
+    (drive,) = [d for d in ref.config.hardware.device if isinstance(d, drives)]
+    drive.backing = drives.IsoBackingInfo(fileName="[vsan-nested] iso/debian-12-netinst.iso")
+    edit = load().vim.vm.device.VirtualDeviceSpec(operation="edit", device=drive)
+    change(fresh, "new-esxi", deviceChange=[edit])
+    back = configure.rollback(done.journal, fresh)
+    assert [left.step.property for left in back.conflicts] == ["cdrom"]
+    assert "create_vm" in [left.step.op for left in back.not_undone]
+    assert fresh.current(plan.vm, "power") == "on"
+
+
 def test_a_name_taken_meanwhile_is_told(fresh: Any, tmp_path: Any) -> None:
     ready = goal(start=False, networks=("Nested Trunk",))
     plan, other = configure.plan_new(fresh, ready), configure.plan_new(fresh, ready)
@@ -163,10 +192,17 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"name": "x" * 81}, "80 characters"),
     ({"networks": ()}, "no network"),
     ({"networks": ("Nowhere",)}, "no network 'Nowhere'"),
+    ({"networks": ("DSwitch-Nested-Uplinks",)}, "takes no VM"),
     ({"networks": ("Other Trunk",), "on_host": "esx-02.lab.example"}, "DSwitch-Other"),
     ({"iso": "[vsan-nested] iso/none.iso"}, "no installer"),
     ({"iso": "iso/none.iso"}, "no installer"),
     ({"iso": "[nowhere] iso/none.iso"}, "no installer"),
+    ({"iso": "[vsan-nested] iso"}, "no installer"),
+    ({"iso": "[vsan-nested] /iso/debian-12-netinst.iso"}, "no installer"),
+    ({"networks": "Nested Trunk"}, "networks is 'Nested Trunk'"),
+    ({"network": "spoofing"}, "Hyper-V"),
+    ({"network": "nat"}, "Hyper-V"),
+    ({"network": "bridge"}, "network is 'bridge'"),
     ({"location": "nfs-archive"}, "free"),
     ({"location": "nowhere"}, "no datastore 'nowhere'"),
     ({"disk_gib": 20000}, "free"),
@@ -215,6 +251,8 @@ def test_a_host_that_cannot_nest_gets_no_vm() -> None:
         ("nested-esxi-15", NestedGoal(upgrade_version=True), None),
         ("nested-esxi-12", NestedGoal(network="mac_learning"), "too old"),
         ("nested-esxi-13", NestedGoal(network="mac_learning"), "standard switch"),
+        ("nested-esxi-10", NestedGoal(network="spoofing"), "Hyper-V"),
+        ("nested-esxi-10", NestedGoal(network="nat"), "Hyper-V"),
     ],
 )
 def test_vms_that_cannot_be_made_ready_are_refused(

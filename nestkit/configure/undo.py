@@ -28,7 +28,7 @@ from nestkit.errors import (
     TrustError,
 )
 from nestkit.hosts.base import Host, Password
-from nestkit.plans import GUEST_PROPERTIES, Step
+from nestkit.plans import GUEST_PROPERTIES, POWER_OPS, Json, Step
 from nestkit.planview import named, shown
 
 # what no further step can get past either
@@ -51,8 +51,8 @@ def rollback(
     later change: a conflict, left alone and reported. May be run again, after a cut too.
 
     A VM that the plan created is removed only while it is still as it was created: its name,
-    hardware, disks and networks, and no snapshot. Then its plug is pulled first, since nothing
-    of it is kept.
+    hardware, disks and networks, no snapshot, and whatever else the plan set of it. Then its plug
+    is pulled first, since nothing of it is kept.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ class _Rollback:
         now = settled(self.journal, self.host, step)
         if reason := why_left(self.journal, step, now):
             self._leave(step, reason)
-        elif now == step.before:
+        elif now == step.before or self._gone(step, now):
             self.journal.append("undone", step.id, found=True)
             self.skipped.append(step.id)
         elif now != step.after:
@@ -153,6 +153,8 @@ class _Rollback:
             self._leave(step, "this cannot be undone")
         elif step.needs_off and self.host.current(step.target, "power") != "off":
             self._leave(step, f"{named(step.target)} is not off, and this needs it off")
+        elif step.op == "create_vm" and self._in_use(step):
+            self._leave(step, "somebody works with it: remove it by hand if nobody needs it")
         else:
             self._undo(step)
 
@@ -168,14 +170,27 @@ class _Rollback:
         self.journal.append("undone", step.id)
         self.undone.append(step)
 
+    def _gone(self, step: Step, now: Json) -> bool:
+        """Whether the step's VM, which the plan created, was removed: there is nothing to undo."""
+        plan = self.journal.plan
+        return now is None and plan.creates_vm and step.target == plan.vm
+
+    def _in_use(self, create: Step) -> bool:
+        """Whether something else of the VM was left, so that it is not what the plan made."""
+        return any(left.step.target == create.target for left in self.conflicts + self.not_undone)
+
     def _to_be_removed(self, step: Step) -> bool:
         """Whether the step's VM is one that this rollback will remove."""
-        return any(
-            first.op == "create_vm"
-            and first.target == step.target
-            and self.journal.status[first.id] not in ("pending", "undone")
-            and current(self.journal.plan, self.host, first) == first.after
-            for first in self.journal.plan.steps
+        mine = [
+            each
+            for each in self.journal.plan.steps
+            if each.target == step.target
+            and each.op not in POWER_OPS
+            and self.journal.status[each.id] not in ("pending", "undone")
+        ]
+        return any(each.op == "create_vm" for each in mine) and all(
+            current(self.journal.plan, self.host, each) in (each.before, each.after)
+            for each in mine
         )
 
     def _leave(self, step: Step, reason: str) -> None:
