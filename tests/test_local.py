@@ -228,8 +228,8 @@ def test_an_empty_tree_leaves_everything_unknown_and_does_not_fail(tmp_path: Pat
 
 
 def test_it_is_a_host_that_is_judged_and_not_configured(tmp_path: Path) -> None:
-    host = LocalHost(tree(tmp_path, INTEL))
-    assert isinstance(host, Host)
+    with LocalHost(tree(tmp_path, INTEL)) as host:
+        assert isinstance(host, Host)
     assert (host.platform, host.is_practice) == ("local", False)
     target = Target("vm", "1", "x")
     step = Step(id="1", op="power_on", target=target, property="power", before="off", after="on")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol, Self, runtime_checkable
 
+from nestkit.addresses import Address
 from nestkit.credentials import Secret
 from nestkit.facts import HostFacts, Platform, VmFacts
 from nestkit.plans import Json, Step, Target
@@ -71,6 +72,55 @@ class GuestHost(Host, Protocol):
         CredentialsError
             No password was given, found, or asked for.
         """
+
+
+class Closing:
+    """A host that ends with its ``with`` block."""
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Session(Protocol):
+    """A connection by which a host is reached."""
+
+    @property
+    def address(self) -> Address:
+        """Where it goes."""
+
+    def close(self) -> None:
+        """End it. Safe to call twice."""
+
+
+class Connected(Closing):
+    """What all hosts share that are reached by a session."""
+
+    _session: Session
+    _identity: str
+    _is_practice: bool
+
+    @property
+    def identity(self) -> str:
+        """The host's UUID: of its hardware or firmware, or a vCenter's own."""
+        return self._identity
+
+    @property
+    def is_practice(self) -> bool:
+        """True for a practice host."""
+        return self._is_practice
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._session.address}>"
+
+    def close(self) -> None:
+        """End the session. Safe to call twice."""
+        self._session.close()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from nestkit.credentials import Secret
 from nestkit.errors import Ambiguous, ConnectionFailed, NotFound
 from nestkit.facts import HostFacts, Unknown
 from nestkit.hosts import esx_create, esx_dvs, esx_groups, esx_ops
+from nestkit.hosts.base import Connected
 from nestkit.hosts.esx_facts import (
     HOST_PATHS,
     POWER,
@@ -33,17 +34,17 @@ _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 NAME_PATHS: Final = ("name", "config.instanceUuid", "runtime.powerState")
 
 
-class EsxHost:
+class EsxHost(Connected):
     """A connected ESXi host. Made by :func:`nestkit.connect`."""
 
     platform: Final = "esx"
     api_type = "HostAgent"  # what the service calls itself
     other = "a vCenter has the scheme vpx://"
     many_hosts = False
+    _session: VimSession
 
     def __init__(self, session: VimSession) -> None:
         self._session = session
-        self._closed = False
         self._refs: dict[str, Any] = {}  # instance UUID → VM
         self._identity, self._is_practice = self._identify()
 
@@ -76,25 +77,6 @@ class EsxHost:
         except BaseException:
             session.close()
             raise
-
-    @property
-    def identity(self) -> str:
-        """The host's hardware UUID."""
-        return self._identity
-
-    @property
-    def is_practice(self) -> bool:
-        """True for a practice host."""
-        return self._is_practice
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._session.address}>"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def read(self, vm: str | None = None) -> HostFacts:
         """Facts of the host and all its VMs, or the one VM of that name or instance UUID.
@@ -176,12 +158,6 @@ class EsxHost:
             )
         except NotFound:
             return None
-
-    def close(self) -> None:
-        """End the session. Safe to call twice."""
-        if not self._closed:
-            self._closed = True
-            self._session.close()
 
     def _look_up(self, vm: str, paths: tuple[str, ...]) -> Row:
         """The VM of that name or instance UUID; a UUID is asked for without listing all VMs."""

@@ -13,7 +13,7 @@ from nestkit.credentials import Secret
 from nestkit.credentials import find as find_password
 from nestkit.errors import Ambiguous, ConnectionFailed, NotFound
 from nestkit.facts import HostFacts
-from nestkit.hosts.base import Password
+from nestkit.hosts.base import Connected, Password
 from nestkit.hosts.hyperv_facts import PRACTICE_MAKER, host_facts
 from nestkit.hosts.hyperv_guest import VARIABLE, Guest
 from nestkit.hosts.hyperv_parts import listed
@@ -26,11 +26,12 @@ _GUEST_USER: Final = "Administrator"
 _ID: Final = re.compile(r"\{?([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})\}?")
 
 
-class HyperVHost:
+class HyperVHost(Connected):
     """A connected Hyper-V host. Made by :func:`nestkit.connect`."""
 
     platform: Final = "hyperv"
     begins_late: Final = True  # PowerShell starts some time after it was told what to do
+    _session: WinRm
 
     def __init__(self, session: WinRm, secret: Secret) -> None:
         self._session = session
@@ -67,25 +68,6 @@ class HyperVHost:
         except BaseException:
             session.close()
             raise
-
-    @property
-    def identity(self) -> str:
-        """The host's UUID, from its firmware."""
-        return self._identity
-
-    @property
-    def is_practice(self) -> bool:
-        """True for a practice host."""
-        return self._is_practice
-
-    def __repr__(self) -> str:
-        return f"<HyperVHost {self._session.address}>"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def use_guest(
         self, user: str, password: Password = None, *, interactive: bool | None = None
@@ -167,10 +149,6 @@ class HyperVHost:
 
         tell = on_task or (lambda task: None)
         hyperv_ops.perform(self._session, step, deadline_s, tell, self._guest)
-
-    def close(self) -> None:
-        """End the session. Safe to call twice."""
-        self._session.close()
 
 
 def _as_id(wanted: str) -> str:

@@ -11,10 +11,11 @@ from typing import NoReturn
 
 from nestkit.errors import NotFound, PlanError
 from nestkit.facts import Fact, HostFacts, Platform, Unknown
+from nestkit.hosts.base import Closing
 from nestkit.plans import Json, Step, Target
 
 
-class LocalHost:
+class LocalHost(Closing):
     """The machine nestkit runs on, as a host.
 
     Parameters
@@ -67,9 +68,6 @@ class LocalHost:
     ) -> None:
         """Refuse: no step is carried out on this machine."""
         self._refuse()
-
-    def close(self) -> None:
-        """Nothing to let go of."""
 
     def _read(self) -> HostFacts:
         if self._facts is None:

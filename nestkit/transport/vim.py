@@ -250,6 +250,8 @@ class VimSession:
 
     def close(self) -> None:
         """Log out and hang up. Safe to call twice."""
+        if self._closed:
+            return
         manager = self.content.sessionManager
         self._closed = True  # a late call must not log in again
         self._attempt(manager.Logout, "logging out", write=False)
