@@ -63,6 +63,26 @@ def test_applied_by_the_form_and_rolled_back(host: Any) -> None:
     assert "stays" in verdict.message
 
 
+def test_rolled_back_from_the_journal_after_a_restart_of_the_kernel(host: Any) -> None:
+    first = nk.configure.plan(host, VM, goal=NestedGoal(install_role=True))
+    done = nk.configure.apply(first, host, accept=first.digest)
+    plan = nk.configure.plan(host, VM, goal=NestedGoal(install_role=True))  # all cells run anew
+    undone = nk.configure.rollback(str(done.journal), host)
+    verdict = check("04.rolled-back", host, plan=plan, done=None, undone=undone)
+    assert verdict.status == "passed", verdict
+
+
+def test_rolled_back_by_a_form(host: Any) -> None:
+    plan = nk.configure.plan(host, VM, goal=NestedGoal(install_role=True))
+    done = nk.configure.apply(plan, host, accept=plan.digest)
+    form = ready.rollback_form(done, host)
+    asked = {"plan": plan, "done": done, "undone": form}
+    assert check("04.rolled-back", host, **asked).status == "not done yet"
+    form.confirm.value = True
+    form.run()
+    assert check("04.rolled-back", host, **asked).status == "passed"
+
+
 def test_a_wrong_password_in_the_form_is_an_error_and_shown_nowhere(host: Any) -> None:
     plan = nk.configure.plan(host, "nested-hv-01", goal=NestedGoal(install_role=True))
     form = ready.apply_form(plan, host)

@@ -10,7 +10,7 @@ import traitlets
 
 from nestkit.course import markup
 
-_BOX: Final = {"width": "auto", "margin": "0 1.2em 0 0"}
+_BOX: Final = {"width": "auto", "margin": "0 1.2em 0 2px"}  # 2px: else its border is cut
 
 
 class Choices(w.VBox):  # type: ignore[misc]

@@ -67,11 +67,13 @@ class Nesting:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        lost = [(x.what, BINDS[x.binds], x.note, x.source) for x in self.limits]
+        lost = [(x.what, x.binds.upper(), x.note, x.source) for x in self.limits]
         count = len(self.cells)
-        return markup.table(
+        found = markup.table(
             f"{count} {'row' if count == 1 else 'rows'} of the matrix", _MATRIX, self._cells()
-        ) + markup.table("What is lost there, and in which layer", _LIMITS, lost)
+        )
+        table = markup.table("What is lost there, and in which layer", _LIMITS, lost)
+        return f"{found}{table}<p>{markup.text('; '.join(BINDS.values()))}</p>"
 
 
 def nesting(

@@ -29,11 +29,9 @@ _GOAL = {
 _HYPERV_GOAL = {
     "goal.cpu_count": _GOAL["goal.cpu_count"],
     "goal.memory_gib": _GOAL["goal.memory_gib"],
-    "goal.network": Field(
-        "Network of the VMs inside", choices=("auto", "spoofing", "nat", "leave")
-    ),
+    "goal.network": Field("Network of the L2 VMs", choices=("auto", "spoofing", "nat", "leave")),
     "goal.install_role": Field("Install the role inside"),
-    "goal.guest_user": Field("Administrator of the guest"),
+    "goal.guest_user": Field("Guest's administrator"),
     "goal.start": _GOAL["goal.start"],
     "goal.hard_power_off": _GOAL["goal.hard_power_off"],
 }
@@ -55,6 +53,10 @@ def host_form() -> Form:
         title="Choose the host to work on",
         run_label="Connect",
     )
+
+
+def _steps(count: int) -> str:
+    return f"{count} step" if count == 1 else f"{count} steps"
 
 
 def _names(host: Host) -> list[str]:
@@ -114,7 +116,7 @@ def apply_form(plan: Plan | Form | None, host: Host) -> Form:
             "host": ("host", host),
             "accept": (f'"{made.digest}"', made.digest),
         },
-        confirm=f"I have read plan {made.digest[:12]}, {len(made.steps)} steps, and want it done",
+        confirm=f"I have read plan {made.digest[:12]}, {_steps(len(made.steps))}, and want it done",
         title=f"Apply the plan to {made.vm.name}",
         run_label="Apply",
     )
@@ -137,7 +139,7 @@ def rollback_form(done: Outcome | Form | None, host: Host) -> Form:
         configure.rollback,
         bind={"journal": ("done.journal", outcome.journal), "host": ("host", host)},
         fields={"hard_power_off": Field("Pull the plug if need be")},
-        confirm=f"Take {len(outcome.steps_done)} steps back on {outcome.plan.vm.name}",
+        confirm=f"Take {_steps(len(outcome.steps_done))} back on {outcome.plan.vm.name}",
         title="Roll back",
         run_label="Roll back",
     )

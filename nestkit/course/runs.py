@@ -37,7 +37,8 @@ def find_runs() -> Found:
     runs: dict[str, Run] = {}
     broken = []
     own = sorted(state_dir("runs").glob("*.json"), reverse=True)
-    for whose, paths in (("yours", own), ("recorded", sorted(data_path("runs").glob("*.json")))):
+    brought = sorted(data_path("runs").glob("*.json"), key=lambda path: path.stem)
+    for whose, paths in (("yours", own), ("recorded", brought)):
         for path in paths:
             try:
                 run = Run.load(path)

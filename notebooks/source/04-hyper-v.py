@@ -33,7 +33,7 @@
 # **Timing** (50 min): six steps 5 · PowerShell from Python and exercise *plain* 12 · PowerShell
 # Direct 6 · preflight, plan, apply 12 · scripts and GUI 4 · network 4 · rollback 4 · quiz 3.
 #
-# **Before the class**: `nestkit practice reset`, so that the VMs have their faults again.
+# **Before the class**: `nestkit reset`, so that the VMs have their faults again.
 #
 # **No Windows is needed** here: the practice host speaks what WinRM speaks, and understands the
 # part of PowerShell that these tasks take. It refuses the rest with a clear message. Say this at
@@ -51,13 +51,13 @@ host.read(VM).product
 # %% [markdown]
 # ## Six steps
 #
-# | | step | cmdlet | the VM is |
+# | | step | cmdlet | while the VM is |
 # |---|---|---|---|
-# | 1 | stop it | `Stop-VM` | |
+# | 1 | stop it | `Stop-VM` | on |
 # | 2 | expose virtualization extensions | `Set-VMProcessor -ExposeVirtualizationExtensions` | off |
 # | 3 | allow MAC address spoofing | `Set-VMNetworkAdapter -MacAddressSpoofing` | on or off |
 # | 4 | switch Dynamic Memory off | `Set-VMMemory -DynamicMemoryEnabled` | off |
-# | 5 | start it | `Start-VM` | |
+# | 5 | start it | `Start-VM` | off |
 # | 6 | install the Hyper-V role **inside** | `Install-WindowsFeature` | on |
 #
 # The host needs Windows Server 2016 or newer on Intel, and **2022** on AMD. The VM needs
@@ -66,23 +66,26 @@ host.read(VM).product
 # %% [markdown]
 # ## PowerShell, sent from Python
 #
-# Windows Server answers PowerShell over the network by **WinRM**. The plain way to use it from
-# Python is the package `pywinrm`. Below it logs in with NTLM, and everything it sends is sealed.
+# Windows Server takes PowerShell over the network by a service called **WinRM** (Windows Remote
+# Management). The plain way to use it from Python is the package `pywinrm`. Below it logs in with
+# NTLM, Windows' own way of proving a password without sending it, and all that it sends after
+# that is encrypted.
 
 # %%
-here = nk.practice.join("hyperv")  # where the practice host listens, and its user and password
+here = nk.practice.join("hyperv")  # the practice host's address, user and password
 session = winrm.Session(
     f"http://{here.host}:{here.port}/wsman",
     auth=(here.user, here.password),
     transport="ntlm",
     message_encryption="always",
-    proxy=None,
+    proxy=None,  # go to the host directly, whatever proxy this machine uses
 )
 
 
 def run_ps(script):
     """Run it on the host; show what it wrote, and its errors."""
     answer = session.run_ps(script)
+    # a session of pywinrm speaks code page 437, as old consoles do
     print(answer.std_out.decode("cp437"), end="")
     if answer.status_code:
         print("failed:", answer.std_err.decode("cp437"))
@@ -92,10 +95,11 @@ run_ps("Get-VM nested-hv-04, nested-hv-20 | Select-Object Name, State, Version")
 
 # %% [markdown]
 # On a real host: its name, your user, and the password from `getpass.getpass()`, never in a
-# cell. Prefer HTTPS (port 5986) with a certificate that is verified.
+# cell. Prefer HTTPS (port 5986) with a certificate that is verified. `nested-hv-04` and the other
+# names in this lesson are VMs of the practice host; there, take VMs of your own.
 #
-# One thing that printed guides do to scripts: line breaks get lost. PowerShell then reads the
-# whole block as *one* command, and refuses it:
+# A warning about scripts that are copied from a page: they may have lost their line breaks.
+# PowerShell then reads the whole block as *one* command, and refuses it:
 
 # %%
 run_ps("Stop-VM nested-hv-04 Set-VMMemory nested-hv-04 -DynamicMemoryEnabled $false")
@@ -103,8 +107,8 @@ run_ps("Stop-VM nested-hv-04 Set-VMMemory nested-hv-04 -DynamicMemoryEnabled $fa
 # %% [markdown]
 # ## Exercise: repair a VM by hand
 #
-# `nested-hv-04` has one fault, Dynamic Memory. Complete the script, and run the cell. The order
-# matters.
+# `nested-hv-04` has one fault, Dynamic Memory. Replace the comment by the line that is missing,
+# and run the cell. (Which cmdlet? See the table above. The order of the lines matters.)
 
 # %% tags=["learner"]
 script = """
@@ -138,9 +142,12 @@ nk.course.check("04.plain", host, vm="nested-hv-04")
 # ## PowerShell Direct: into the guest without a network
 #
 # Step 6 happens *inside* the VM. Type `Install-WindowsFeature` on the host, and the role lands on
-# the host, which may restart with all its VMs. **PowerShell Direct** runs a block in the guest
-# instead, over the VM bus: no network, no firewall. It needs Windows 10 or Server 2016 inside, a
-# running VM on this very host, and a user **of the guest**.
+# the host, which may restart with all its VMs. **PowerShell Direct** runs a block of commands in
+# the guest instead, over the VM bus: no network, no firewall. It needs Windows 10 or Server 2016
+# or newer on both sides, a VM that runs on this very host, and a user **of the guest**. (Microsoft
+# Learn: *Manage Windows virtual machines with PowerShell Direct*.)
+#
+# Here it asks a guest that has the role already:
 
 # %%
 run_ps(f"""
@@ -159,29 +166,33 @@ Invoke-Command -VMName nested-hv-02 -Credential $guest -ScriptBlock {{
 # %% [markdown]
 # ## Preflight, plan, apply
 #
-# Now the whole way for a VM as `New-VM` leaves it. First: what does it lack?
+# Now the whole way, for a VM that lacks several things. First: which?
 
 # %%
 lacks = nk.preflight.check(host, vm=VM).to_frame().query("level == 'fail'")
 nk.course.Table(lacks[["id", "measured", "required"]], caption=f"What {VM} lacks")
 
+# %% [markdown]
+# Then a plan, which changes nothing. Press the button with *Install the role inside* ticked and
+# unticked, and compare:
+
 # %%
-form = nk.course.plan_form(host, vm=VM)
-form
+nk.course.plan_form(host, vm=VM)
 
 # %% [markdown]
-# The same as a call. The role inside is asked for by name, because it needs a user of the guest:
+# The same as a call. The role inside is never in a plan unasked, because it needs a user of the
+# guest:
 
 # %%
 plan = nk.configure.plan(host, vm=VM, goal=nk.NestedGoal(install_role=True))
 plan
 
 # %% [markdown]
-# - What stops the VM asks its guest to **shut down**. `-TurnOff` would pull the plug.
+# - Step 1 asks the guest to **shut down**. `Stop-VM -TurnOff` would pull the plug.
 # - The start-up memory **fits** what the host has free. A VM that is too large does not start.
 # - VMs and NICs are found **by Id**. Hyper-V lets two VMs, or two NICs, have one name.
-# - An upgrade of the configuration version, or throwing away a saved state, cannot be taken
-#   back. Each needs a consent of its own, and is never in a plan without it.
+# - To upgrade the configuration version, or to throw away a saved state, cannot be taken back.
+#   Each needs a consent of its own, and is in no plan without it.
 #
 # ## Exercise: apply it
 #
@@ -200,12 +211,13 @@ nk.course.check("04.applied", host, plan=plan)
 
 # %% [markdown]
 # The last step waited until the guest was back from its restart, and asked it *from inside*
-# whether Hyper-V answers. Only then it counts as done.
+# whether Hyper-V answers. Only then does it count as done.
 #
 # ## Why the start is part of the proof
 #
-# On AMD, Windows Server 2019 accepts the setting, and the VM then fails to **start**. So a
-# script that ends without errors after step 2 proves little. Preflight knows it beforehand:
+# On AMD, Windows Server 2019 accepts the setting, and the VM then fails to **start**, as users
+# report (Easy-GPU-PV issue 7, NanaBox issue 17). So a script that ends without errors after step
+# 2 proves little. Preflight knows it beforehand:
 
 # %%
 amd = nk.connect("practice://hyperv?profile=amd-ws2019")
@@ -244,9 +256,10 @@ print(plan.script("gui"))  # of the plan above, with all six steps
 nk.course.network_diagram("spoofing")
 
 # %% [markdown]
-# Where that is not allowed, L1 can translate: an internal switch and a **NAT** inside it. Then
-# nobody outside sees the VMs, and each of them needs an address by hand, for this NAT has no
-# DHCP. In a plan: `NestedGoal(network="nat")`.
+# Where that is not allowed, L1 can translate addresses: an internal switch and a **NAT** inside
+# it. Then nobody outside sees the VMs, and each of them needs an address by hand, because this
+# NAT brings no DHCP server. In a plan: `nk.NestedGoal(network="nat")`. (Both ways are in
+# Microsoft Learn: *Run Hyper-V in a Virtual Machine with Nested Virtualization*.)
 
 # %%
 nk.course.network_diagram("nat")
@@ -254,14 +267,17 @@ nk.course.network_diagram("nat")
 # %% [markdown]
 # ## Exercise: take it back
 #
-# Replace the `...` by a call that rolls back; `done.journal` is what it needs.
+# Replace the `...` by a call that rolls back, as in lesson 03; `done.journal` is what it needs.
+#
+# Was the kernel restarted since you pressed **Apply**? Then `form.result` is empty. Give the
+# journal's path instead, as text: Apply has shown it.
 
 # %% tags=["learner"]
-done = form.result
+done = form.result  # what Apply returned
 undone = ...
 
 # %% tags=["solution"]
-done = form.result
+done = form.result  # what Apply returned
 undone = nk.configure.rollback(done.journal, host)
 undone
 
@@ -276,12 +292,14 @@ nk.course.check("04.rolled-back", host, plan=plan, done=done, undone=undone)
 # ## What a nested host gives up
 #
 # - **Live migration** and **save and restore** of the nested host are not supported, says the
-#   guide. Microsoft's list of that is old, and its current page states no limit. Do not rely on
-#   either.
+#   guide. Microsoft's list that said so is of preview days, and its current page states no such
+#   limit (MicrosoftDocs/Virtualization-Documentation, issue 811). Do not rely on either.
 # - Memory can be changed only while the nested host is off.
 # - A nested host with Windows Server 2019 or older may have at most 225 virtual processors.
-# - A hypervisor that is not Microsoft's, ESXi for one, is not supported on Hyper-V, and likely to
-#   fail. Lesson 05 has more.
+# - A hypervisor that is not Microsoft's, ESXi for one, is not supported in a VM on Hyper-V, and
+#   likely to fail.
+#
+# Each with its source is in lesson [05](05-cross-platform.ipynb).
 
 # %% [markdown]
 # ## Quiz

@@ -30,15 +30,16 @@
 # with. Let the class argue: “it has run for years in our lab” is true, and is the first column.
 # The second column is what a support case is decided by.
 #
-# - 5 min: the two columns, and why a source stands in every row.
+# - 4 min: the two columns, and why a source stands in every row.
 # - 10 min: explorer and first exercise. Expected: *class room* and *windows lab* work and are not
 #   supported; *witness*, *new server* and *cloud* are supported; *old server* and *esxi on
 #   hyper-v* are neither.
-# - 8 min: limits. Common mistake: “no vMotion in a nested lab”. The limit binds the nested host
+# - 7 min: limits. Common mistake: “no vMotion in a nested lab”. The limit binds the nested host
 #   on its way between physical ones; VMs inside the nested cluster may move.
-# - 7 min: the third layer. Ask for a guess before the chart is drawn. Common mistake: to take
+# - 6 min: the third layer. Ask for a guess before the chart is drawn. Common mistake: to take
 #   the emulated factors for those of a server. Only the *shape* is worth keeping: work that
-#   stays in its guest hardly cares for a layer more, work that leaves it does.
+#   leaves its guest pays far more for a layer than work that stays in it.
+# - 3 min: quiz.
 
 # %% [markdown] tags=["solution"]
 # > This is the **solution** edition: all cells are filled in and were run. To work yourself,
@@ -52,10 +53,10 @@ import nestkit as nk
 #
 # “Does Hyper-V run inside ESXi?” is two questions. **Does it work?** is answered by trying.
 # **Is it supported?** is answered by a vendor, and only in writing. A matrix with one tick for
-# both is worth nothing on the day something breaks, so ours has two columns, and each row names
-# who says so.
+# both is worth nothing on the day something breaks. So ours has two columns, and each of its rows
+# names a pair of hypervisors and who says so.
 #
-# What the rows come to:
+# In short:
 #
 # - **ESXi is the broader host.** It can hold a Windows Server VM in which the Hyper-V role is
 #   enabled, and further ESXi. It works; support is another matter, with one exception: the
@@ -64,12 +65,16 @@ import nestkit as nk
 #   together.
 # - **Hyper-V does not reliably hold ESXi.** An attempt may end in a purple screen (PSOD).
 #
-# Look up pairs here. Leave a field on *any* to see all there is; with all four on *any* you see
-# the whole matrix.
+# Look up pairs here: choose, and press **Look it up**. A field on *any* leaves nothing out, so
+# with all four on *any* you see the whole matrix. Below the rows stands what is lost on such a
+# host; more on that in the second half of this lesson.
 
 # %%
 form = nk.course.matrix_explorer()
 form
+
+# %% tags=["solution"]
+form.run()
 
 # %% [markdown]
 # The same as a call, for the pair that disappoints most people:
@@ -81,11 +86,14 @@ nk.course.Table(found.to_frame(), caption="ESXi inside Hyper-V")
 # %% [markdown]
 # The words in the column *works*: **yes**; **no**; **unreliable** (it may start, do not count
 # on it); **slow** (it runs, at a price). In the column *supported*, **not stated** means that we
-# found no word of the vendor on it. That is neither yes nor no.
+# found no word of the vendor on it, which is neither yes nor no. The row on two layers in
+# general says **as its rows above**: it is as supported as the pair that you choose. How often
+# each answer is given:
 
 # %%
 matrix = nk.course.nesting().to_frame()
-matrix.groupby(["works", "supported"], sort=False).size().rename("cells").reset_index()
+counted = matrix.groupby(["works", "supported"], sort=False).size().reset_index(name="rows")
+nk.course.Table(counted, caption="The two answers, and how many rows give them")
 
 # %% [markdown]
 # ## Exercise: works, supported, or neither?
@@ -96,7 +104,10 @@ matrix.groupby(["works", "supported"], sort=False).size().rename("cells").reset_
 # - `"works"`: it works, and nobody stands by it;
 # - `"neither"`: do not plan on it;
 #
-# and name **who says so**: a source out of the matrix. `("works", "Broadcom KB 0000000")`.
+# and name **who says so**: one of the sources in that row of the matrix. An answer looks like
+# this:
+#
+# `("works", "Broadcom KB 0000000")`
 #
 # | case | who wants what |
 # |---|---|
@@ -136,19 +147,21 @@ nk.course.check("05.pairs", answers)
 # %% [markdown]
 # ## What is lost, and by whom
 #
-# A nested setup cannot do all that a plain one can: no **DirectPath I/O**, no **Fault
-# Tolerance**, no **live migration**. Such a list is only half of the truth as long as it does
-# not say *which layer* loses it:
+# A nested setup cannot do all that a plain one can: no **DirectPath I/O** (handing a physical
+# device to a VM), no **Fault Tolerance** (running a VM twice, in step), no **live migration**.
+# Such a list is only half of the truth as long as it does not say *which layer* loses it:
 #
 # - a limit that binds **L1** is about the nested host *as a VM of its outer host*;
 # - a limit that binds **L2** is felt by the VMs inside it.
 #
 # So “no live migration” means that the nested host cannot be moved between physical hosts while
-# it runs. It does not mean that VMs cannot move between two nested hosts: trying vMotion and
-# failover inside a nested cluster is one of the reasons to build one.
+# it runs. It does not mean that VMs cannot move between two nested hosts: trying vMotion, which
+# is VMware's live migration, and failover inside a nested cluster is one of the reasons to build
+# one.
 
 # %%
 lost = nk.course.nesting().limits_frame()
+lost["binds"] = lost["binds"].str.upper()
 nk.course.Table(lost[["id", "what", "binds"]], caption="What is lost, and in which layer")
 
 # %% [markdown]
@@ -156,9 +169,9 @@ nk.course.Table(lost[["id", "what", "binds"]], caption="What is lost, and in whi
 # say today, or where the layer is easily mistaken:
 
 # %%
-for name in ("esx.live-migration", "hyperv.live-migration", "hyperv.memory-resize"):
-    (limit,) = lost[lost["id"] == name].itertuples()
-    print(f"{limit.what}\n    {limit.note}\n    {limit.source}\n")
+ids = ["esx.live-migration", "hyperv.live-migration", "hyperv.memory-resize"]
+mistaken = lost[lost["id"].isin(ids)]
+nk.course.Table(mistaken[["what", "note", "source"]], caption="Easily mistaken")
 
 # %% [markdown]
 # ## Exercise: which layer does it bind?
@@ -173,7 +186,7 @@ for name in ("esx.live-migration", "hyperv.live-migration", "hyperv.memory-resiz
 # | `moving a VM between nested hosts` | vMotion inside the nested cluster |
 # | `saving the nested host` | save the state of a nested Hyper-V host, and restore it |
 # | `more memory while it runs` | give a running nested Hyper-V host more memory |
-# | `slow disk` | as many reads per second as in a first-level VM |
+# | `slow disk` | in a VM on the nested host, as many disk reads per second as in a VM on L0 |
 
 # %% tags=["learner"]
 binds = {
@@ -204,8 +217,11 @@ nk.course.check("05.binds", binds)
 # ## How many layers?
 #
 # Two layers, L0 with L1 in it and L2 in that, are stable and practical on both platforms. A
-# third one is possible, and slow. How slow? Not from hearsay: nestkit boots three VMs one inside
-# the other, and the run below was taken so. Look first at what ran on what.
+# third one is possible, and slow. How slow? That need not be hearsay: nestkit can boot three VMs,
+# one inside the other, and measure in each. The run below was taken so. Look first at what ran on
+# what: `>` stands between a hypervisor and the one inside it, KVM is the hypervisor of Linux, and
+# TCG is QEMU's emulator, which plays a processor in software. The machine below may be a VM too;
+# then the last line ends with the signature of its hypervisor.
 
 # %%
 deep = nk.course.recorded_run(3)
@@ -219,7 +235,13 @@ figure = nk.charts.heat_map(deep)
 nk.course.Picture(figure, nk.charts.alt_text(figure))
 
 # %% [markdown]
-# What the *third* layer adds to the second is a ratio of its own: L3 against L2.
+# Each row is one kind of work, each field says how many times longer it takes there than in L1.
+# A hatched field is “no measurable difference”: the measurement cannot tell it from 1. Where the
+# chart says *too noisy*, other work disturbed the measurement: believe a factor of ten there, and
+# no tenths.
+#
+# What the *third* layer adds to the second is a ratio of its own: L3 against L2. The true value
+# lies between `ratio_low` and `ratio_high`, as far as this measurement can say.
 
 # %%
 third = deep.summary("L2")
@@ -229,14 +251,15 @@ nk.course.Table(third[columns], caption="L3 against L2: what the third layer cos
 
 # %% [markdown]
 # Read it by *kind of work*, not by one number. What stays in its guest, arithmetic, is the row
-# to compare the others with. What leaves the guest, and a CPUID always does, is first taken by
-# the outermost hypervisor and handed inwards, from one to the next, until it reaches the one
-# that runs the guest; and each step on the way may be an exit of its own. So the costs multiply,
-# and that is the cliff.
+# to compare the others with. What leaves the guest, and a CPUID (a program asks the processor
+# what it can do) always does, is first taken by the outermost hypervisor and handed inwards, from
+# one to the next, until it reaches the one that runs the guest; and each step on the way may be
+# an exit of its own. So the costs multiply, and that is the cliff.
 #
-# This lab is **emulated** (TCG). Its factors are no evidence about a server with VT-x or AMD-V,
-# where the second layer costs far less to begin with. It shows the mechanism, on a machine that
-# anybody has. Lesson [06](06-benchmark.ipynb) measures it properly.
+# This lab is **emulated**. Its factors are no evidence about a server with VT-x or AMD-V, where
+# the second layer costs far less to begin with. It shows the mechanism, on a machine that anybody
+# has. What the kinds of work are, and how to measure them so that one may believe it, is lesson
+# [06](06-benchmark.ipynb).
 
 # %% [markdown]
 # ## Quiz

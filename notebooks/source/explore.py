@@ -20,8 +20,8 @@ import nestkit as nk
 # %% [markdown]
 # ## Your own runs
 #
-# Take one here, in a lab on this machine; it takes a few minutes. Or skip this: the recorded runs
-# are there anyway.
+# Take one here, in a lab on this machine; it takes a few minutes. When it is done, run the cell
+# below the form, which keeps the run. Or skip this: the recorded runs are there anyway.
 
 # %%
 form = nk.course.benchmark_form("this machine")
@@ -30,18 +30,21 @@ form
 # %%
 if isinstance(form.result, nk.Run) and form.result.origin == "measured":
     print("kept as", nk.course.keep_run(form.result).name)
+else:
+    print("no run of your own from the form above yet")
 
 # %% [markdown]
 # A run file from **another machine** joins the list in the same way:
 # `nk.course.keep_run(nk.Run.load("theirs.json"))`. Such a file comes from
-# `nestkit benchmark lab:// --depth 2 --save theirs.json`. Only open files that you trust the
-# origin of: a run says of itself what it is.
+# `nestkit benchmark lab:// --depth 2 --save theirs.json`, run there. Open only files whose origin
+# you trust: a run says of itself what it is.
 #
 # ## The bench
 #
 # Choose runs, layers, workloads, what to compare with, and the chart; for *Yours and published*,
 # also the published sources. With **two runs** chosen, a table below the chart compares the two
-# machines. *Save PNG* and *Save CSV* say where the file is.
+# machines. *Look for runs again* finds what was kept since; *Save PNG* and *Save CSV* say where the
+# file is.
 
 # %%
 bench = nk.course.explorer()
@@ -67,7 +70,7 @@ bench
 other = nk.course.explorer()
 other.chart.value = "Heat map"
 other.baseline.value = "L1"
-columns = ["workload", "layer", "median", "unit", "ratio", "ratio_low", "ratio_high", "verdict"]
+columns = ["workload", "layer", "median", "unit", "ratio", "verdict"]
 nk.course.Table(other.frame()[columns], caption="What is chosen there")
 
 # %%
