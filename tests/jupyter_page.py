@@ -21,7 +21,7 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, Playwright
 
-from nestkit.course import outcome
+from nestkit.course import launch, outcome
 from nestkit.resources import notebooks_path
 
 # Without these Chromium looks for its makers' servers at every start.
@@ -65,6 +65,7 @@ def jupyterlab(folder: Path) -> Iterator[str]:
             sys.executable,
             *("-m", "jupyterlab", "-y", "--no-browser", "--allow-root"),
             *(f"--ServerApp.root_dir={folder / 'notebooks'}", "--ServerApp.log_level=ERROR"),
+            *launch.ASKS_NOBODY,
             f"--ServerApp.port={port}",
         ],
         env=os.environ
@@ -168,11 +169,11 @@ class Lesson:
         return self.notebook.locator(FORM).count()
 
     def tab_to(self, number: int, kind: str) -> None:
-        """Press Tab until the focus is on such a control of that form; tick boxes on the way."""
+        """Press Tab until the focus is on such a control of that form; agree where it asks."""
         for _ in range(600):
             self.page.keyboard.press("Tab")
             form, control = self.page.evaluate(FOCUS, FORM)
-            if form == number and control == "checkbox" and not self._ticked():
+            if form == number and control == "checkbox" and self._asks(number):
                 self.page.keyboard.press("Space")
             if form == number and control == kind:
                 return
@@ -226,14 +227,28 @@ class Lesson:
         return self._form(number).inner_text()
 
     def picture(self, number: int, path: Path) -> None:
-        """A picture of that form and of what it shows, in few colours: it is mostly text."""
+        """A picture of that form and of what it shows."""
         self._form(number).scroll_into_view_if_needed()
-        taken = Image.open(io.BytesIO(self._form(number).screenshot()))
-        taken.convert("RGB").quantize(64).save(path, optimize=True)
+        _keep(self._form(number).screenshot(), path)
+
+    def opening(self, path: Path) -> None:
+        """A picture of JupyterLab with the lesson's first cells, as one who opens it sees them."""
+        shown = self.page.viewport_size
+        self.page.set_viewport_size({"width": 1280, "height": 800})
+        self.notebook.locator(".jp-Cell").first.scroll_into_view_if_needed()
+        _keep(self.page.screenshot(), path)
+        if shown:
+            self.page.set_viewport_size(shown)
 
     def _form(self, number: int) -> Locator:
         return self.notebook.locator(FORM).nth(number)
 
-    def _ticked(self) -> bool:
-        ticked: bool = self.page.evaluate("() => document.activeElement.checked")
-        return ticked
+    def _asks(self, number: int) -> bool:
+        """Whether a form runs only when a box is ticked, and it is not yet."""
+        return self._form(number).locator("button.mod-primary").is_disabled()
+
+
+def _keep(png: bytes, path: Path) -> None:
+    """Write a picture in few colours, as text and plain areas need no more."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.open(io.BytesIO(png)).convert("RGB").quantize(64).save(path, optimize=True)

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.browser
 
 LESSONS = sorted(path.name for path in notebooks_path().glob("*.ipynb"))
 
-# A folder for pictures of every form, from which the README's are taken.
+# A folder for pictures of every lesson and form; those of the README have the same names there.
 PICTURES = os.environ.get("NESTKIT_PICTURES", "")
 
 RIGHT = re.compile(r"Right\.$")  # what stands under an answer
@@ -69,6 +69,8 @@ def test_a_lesson_runs_and_its_forms_need_no_mouse(lesson: Lesson) -> None:
     assert lesson.errors() == []
     ours = [each for each in lesson.serious() if not each.startswith(OF_JUPYTERLAB)]
     assert ours == []
+    if PICTURES:
+        lesson.opening(Path(PICTURES) / f"{lesson.name}.png")
     for number in range(lesson.forms()):
         if (lesson.name, number) == MEASURES:
             assert lesson.cancel_form(number) == "Cancelled."

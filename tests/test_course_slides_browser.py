@@ -43,6 +43,9 @@ def test_slides_need_no_network_and_no_mouse(
     assert where.inner_text() == f"1 of {total}"
     page.keyboard.press("n")
     assert page.locator("section.now aside").is_visible()
+    for full in ("!!document.fullscreenElement", "!document.fullscreenElement"):
+        page.keyboard.press("f")
+        page.wait_for_function(f"() => {full}")
     for number in range(2, total + 1):
         page.keyboard.press("ArrowRight")
         assert where.inner_text() == f"{number} of {total}"
@@ -55,6 +58,8 @@ def test_slides_need_no_network_and_no_mouse(
         if rule["impact"] in ("serious", "critical")
     ]
     assert found == []
+    page.keyboard.press("ArrowLeft")
+    assert where.inner_text() == f"{total - 1} of {total}"
     page.keyboard.press("Home")
     page.keyboard.press("n")
     assert where.inner_text() == f"1 of {total}"

@@ -19,7 +19,11 @@ from nestkit.errors import CourseError
 from nestkit.resources import notebooks_path
 
 _READY_DEADLINE_S = 60.0
-_NO_UPDATES = "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"
+# a class without network asks nobody for news
+ASKS_NOBODY = (
+    "--LabApp.news_url=None",
+    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+)
 
 
 def _workspace() -> Path:
@@ -65,7 +69,7 @@ def open_lesson(lesson: str = "00", *, browser: bool | None = None) -> int:
     _check_home()
     token = secrets.token_urlsafe(24)
     command = [sys.executable, "-m", "jupyterlab", "-y", "--ServerApp.log_level=WARN"]
-    command += ["--LabApp.news_url=None", _NO_UPDATES]  # a class without network asks nobody
+    command += ASKS_NOBODY
     command += [f"--ServerApp.root_dir={_workspace()}", f"--LabApp.default_url=/lab/tree/{page}"]
     if not (has_display() if browser is None else browser):
         command.append("--no-browser")
