@@ -46,6 +46,7 @@ def test_each_section_of_a_lesson_is_a_slide_with_something_on_it(source: Path) 
         assert heading.replace("`", "").replace("*", "") in titles
     for slide in deck:
         assert slide.shown, slide.title
+        assert not set(slide.shown) & set(slide.notes), slide.title
         assert not any("../" in piece or ".ipynb)" in piece for piece in slide.shown)
 
 

@@ -61,6 +61,7 @@ def slides(source: Path) -> tuple[Lesson, list[Slide]]:
             _add_quiz(slide, lesson.number)
         if not slide.shown and slide.lead:
             slide.shown.append(_html(slide.lead))
+            slide.notes.remove(_html(slide.lead))  # it is read from the slide
     return lesson, deck
 
 
