@@ -9,6 +9,9 @@ from typing import Final
 
 _CELL: Final = "text-align:left;vertical-align:top;padding:3px 12px 3px 0;overflow-wrap:break-word"
 
+# a widget's links would look like other text
+_LINK: Final = "color:var(--jp-content-link-color,LinkText);text-decoration:underline"
+
 
 @dataclass(frozen=True, slots=True)
 class Link:
@@ -34,7 +37,10 @@ def lines(value: object) -> str:
 def _cell(value: object) -> str:
     if isinstance(value, Link) and value.address.startswith("https://"):
         address = text(value.address)
-        return f'<a href="{address}" target="_blank" rel="noopener">{text(value.label)}</a>'
+        return (
+            f'<a href="{address}" target="_blank" rel="noopener" style="{_LINK}">'
+            f"{text(value.label)}</a>"
+        )
     return lines(value)
 
 

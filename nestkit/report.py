@@ -97,11 +97,11 @@ def page(evidence: Evidence) -> str:
     """The page as HTML."""
     sections = [
         ("What it comes to", _summary(evidence)),
+        ("Conclusion", _paragraphs(evidence.conclusion) or _missing("conclusion")),
         ("Can it nest? What preflight found", _findings(evidence.findings)),
         ("What was to be changed", _plan(evidence.plan)),
         ("What was done, and what the host says now", _done(evidence)),
         ("What each layer costs", "".join(map(_run, evidence.runs)) or _missing("run")),
-        ("Conclusion", _paragraphs(evidence.conclusion) or _missing("conclusion")),
         ("Where it is from", _provenance(evidence)),
     ]
     body = "".join(f"<section><h2>{head}</h2>{text}</section>" for head, text in sections)

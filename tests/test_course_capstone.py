@@ -58,6 +58,9 @@ def test_only_a_complete_run_of_two_guests_counts() -> None:
     assert nk.course.check("10.measured", recorded_run()).ok
     assert nk.course.check("10.measured", "a run").status == "not right"
     assert nk.course.check("10.measured", ...).status == "not done yet"
+    untouched = nk.course.check("10.measured", None)
+    assert untouched.status == "not done yet"
+    assert "press Measure" in untouched.hints[0]
 
 
 def test_the_form_writes_a_page_that_passes(
@@ -84,7 +87,8 @@ def test_a_page_without_run_or_with_a_short_conclusion_does_not_pass(tmp_path: P
 
 
 def test_no_file_is_not_done_and_another_page_is_no_report(tmp_path: Path) -> None:
-    assert nk.course.check("10.report", tmp_path / "none.html").status == "not done yet"
+    for nothing in (None, tmp_path / "none.html"):
+        assert nk.course.check("10.report", nothing).status == "not done yet"
     other = tmp_path / "other.html"
     other.write_text("<h1>Hello</h1>")
     assert nk.course.check("10.report", other).status == "not right"

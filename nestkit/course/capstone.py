@@ -34,7 +34,10 @@ class Written:
 
     def _repr_html_(self) -> str:
         # relative to the notebook: JupyterLab opens it in a tab of its own
-        return markup.status(str(self)) + f'<a href="{escape(self.path.name)}">Open it</a>'
+        return markup.status(str(self)) + (
+            f'<a href="{escape(self.path.name)}" target="_blank" rel="noopener" '
+            'style="text-decoration:underline">Open it</a>'
+        )
 
 
 def write_report(

@@ -130,17 +130,20 @@ class GuideMap:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        head = "".join(f'<th scope="col">{name}</th>' for name in ("Guide", "Says", "Where"))
+        left = 'style="text-align:left;vertical-align:top"'
+        names = ("Guide", "Says", "Where")
+        head = "".join(f'<th scope="col" {left}>{name}</th>' for name in names)
         body = "".join(
-            f"<tr><td>{htmltable.text(s.section)}</td><td>{htmltable.text(s.says)}</td>"
-            f'<td><a href="{htmltable.text(link(s, self._lessons))}">{s.lesson} '
+            f"<tr><td {left}>{htmltable.text(s.section)}</td>"
+            f"<td {left}>{htmltable.text(s.says)}</td>"
+            f'<td {left}><a href="{htmltable.text(link(s, self._lessons))}">{s.lesson} '
             f"{htmltable.text(s.heading)}</a></td></tr>"
             for s in self.statements
         )
         caption = f"{len(self.statements)} statements of the guide, and where they are covered"
         return (
-            f"<table><caption>{caption}</caption><thead><tr>{head}</tr></thead>"
-            f"<tbody>{body}</tbody></table>"
+            f"<details><summary>{caption}</summary><table><thead><tr>{head}</tr></thead>"
+            f"<tbody>{body}</tbody></table></details>"
         )
 
 

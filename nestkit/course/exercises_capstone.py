@@ -48,7 +48,9 @@ def _prepared(host: Host, vm: str, *, plan: Plan | None = None) -> Verdict:
 
 
 @exercise("10.measured")
-def _measured(run: Run) -> Verdict:
+def _measured(run: Run | None) -> Verdict:
+    if run is None:
+        return not_done("Nothing is measured yet.", "press Measure in the form above")
     if getattr(run, "layers", None) is None:
         return not_right(
             f"This is {type(run).__name__}, and not a run.", "take the form's result: form.result"
@@ -64,6 +66,8 @@ def _measured(run: Run) -> Verdict:
 
 @exercise("10.report")
 def _report(file: Any) -> Verdict:
+    if file is None:
+        return not_done("No report is written yet.", "press Write in the form above")
     path = Path(getattr(file, "path", file))
     if not path.is_file():
         return not_done(f"There is no file {path.name} yet.", "write it with the form above")

@@ -114,12 +114,13 @@ class Found:
 
     def _repr_html_(self) -> str:
         rows = [
-            (c.symptom, f"{c.fact}\n({c.rule})", c.cause, c.fix, Link(_short(c.source), c.source))
+            (c.symptom, f"{c.fact}\n({c.rule})", f"{c.cause}\n→ {c.fix}",
+             Link(_short(c.source), c.source))
             for c in self.cases
-        ]
+        ]  # fmt: skip
         if not rows:
             return markup.status(str(self))
-        heads = ("What you see", "The fact that decides", "Why", "What to do", "Met at")
+        heads = ("What you see", "The fact that decides", "Why, and what to do", "Met at")
         return table(f"{len(rows)} of {len(cases())} cases", heads, rows)
 
 

@@ -106,7 +106,7 @@ measure_form
 measure_form.run()
 
 # %%
-nk.course.check("10.measured", ... if measure_form.result is None else measure_form.result)
+nk.course.check("10.measured", measure_form.result)
 
 # %% [markdown]
 # Look at it before you judge: which workload suffers most, which hardly at all? Is the interval
@@ -131,7 +131,7 @@ report_form
 
 # %% tags=["solution"]
 report_form.fields["conclusion"].value = (
-    "Compute in L2 costs little, while every exit costs hundreds of times what it costs in L1; "
+    "Compute in L2 costs little, while every exit costs about a thousand times as much as in L1; "
     "disk requests lie in between. The layers were emulated and recorded, so the pattern counts "
     "and not the size.\n\n"
     "I would use nested hosts for training and tests, give them static memory, and avoid a third "
@@ -140,7 +140,7 @@ report_form.fields["conclusion"].value = (
 report_form.run()
 
 # %%
-nk.course.check("10.report", ... if report_form.result is None else report_form.result)
+nk.course.check("10.report", report_form.result)
 
 # %% [markdown]
 # In a terminal the same page comes from one command. `JOURNAL` is the path that `nestkit apply`
@@ -162,9 +162,9 @@ nk.course.check("10.report", ... if report_form.result is None else report_form.
 nk.course.progress.summary()
 
 # %% [markdown]
-# Something to look up again? This course grew from a guide to nested virtualization. The table
-# leads from each of its statements to the place where the course covers it. `docs/cheatsheet.md`
-# has all requirements on one page.
+# Something to look up again? This course grew from a guide to nested virtualization. Unfold the
+# table: it leads from each statement of the guide to the place where the course covers it.
+# `docs/cheatsheet.md` has all requirements on one page.
 
 # %%
 nk.course.guide_map()
