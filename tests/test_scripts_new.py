@@ -208,6 +208,12 @@ def test_each_kind_tells_every_step(kind: str) -> None:
     assert re.search("Remove|Destroy_Task|vm.destroy", back)
 
 
+def test_the_gui_steps_of_a_new_vm_attach_its_installer_once() -> None:
+    text = new_plan().script("gui")
+    assert "Compatibility: the release that has hardware version 20." in text
+    assert "The installer starts" in text and "attach the ESXi installer" not in text
+
+
 def test_govc_says_what_it_cannot_do() -> None:
     assert "no option for it" in new_plan().script("govc")
     assert "left to do for port group Lab" in new_plan().script("govc")

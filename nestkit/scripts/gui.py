@@ -56,7 +56,9 @@ def _step(step: Step, plan: Plan) -> list[str]:
         return [
             f"Power on {vm}.",
             "Actions > Power > Power on",
-            "If it has no hypervisor yet: attach the ESXi installer ISO as its CD/DVD drive, "
+            "The installer starts: install ESXi within the VM."
+            if any(each.property == "cdrom" for each in plan.steps)
+            else "If it has no hypervisor yet: attach the ESXi installer ISO as its CD/DVD drive, "
             "connected at power on, and install ESXi within the VM.",
         ]
     if step.property == "nested_hv":
@@ -110,6 +112,7 @@ def _create(step: Step, plan: Plan) -> list[str]:
         f'Create the VM "{plain(wanted["name"])}".',
         "Host Client: Virtual Machines > Create / Register VM > Create a new virtual machine; "
         "vSphere Client: right-click the host > New Virtual Machine",
+        f"Compatibility: the release that has hardware version {int(wanted['hardware_version'])}.",
         "Guest OS family: Other; guest OS version: VMware ESXi of the release to install "
         f"({plain(wanted['guest_id'])}).",
         f'Storage: datastore "{plain(wanted["datastore"])}".',

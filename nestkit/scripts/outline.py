@@ -41,7 +41,7 @@ def header(plan: Plan) -> list[str]:
         else "Made for a real host.",
         f"Written by nestkit from plan {plan.digest[:16]}; this text has not been run on a real "
         "host. Read it before you run it.",
-        *(f"Left alone: {note}" for note in plan.notes),
+        *(f"Note: {note}" for note in plan.notes),
     ]
 
 
