@@ -51,7 +51,7 @@ class Runs:
             if self._world.faults.spend("script_hangs"):
                 command.cancelled.wait()
                 return
-            stdin = command.read_stdin
+            stdin: Callable[[], bytes] = command.read_stdin
             text = wanted.text
             if text is None:
                 text = decode_input(stdin(), shell.codepage)
