@@ -18,7 +18,7 @@ from nestkit.cli.terminal import (
     say,
     stop_between_steps,
 )
-from nestkit.cli.vsphere_verbs import survey
+from nestkit.cli.vsphere_verbs import show_plan, survey
 from nestkit.errors import NestkitError
 
 if TYPE_CHECKING:
@@ -99,15 +99,7 @@ def plan(
 
     with closing(connect(url)) as host:
         made = configure.plan(host, vm, goal=_goal(**goal))
-    if save:
-        made.save(save)
-        say(f"saved as {save}", err=True)
-    if script:
-        say(made.script(script), raw=True)
-    elif as_json:
-        say(json.dumps(made.to_json() | {"digest": made.digest}, indent=2), raw=True)
-    else:
-        say(made)
+    show_plan(made, script=script, save=save, as_json=as_json)
 
 
 def _goal(

@@ -23,6 +23,7 @@ from nestkit.cli.terminal import (
 
 if TYPE_CHECKING:
     from nestkit.hosts.base import Host
+    from nestkit.plans import Plan
 
 URL = click.argument("url", metavar="URL")
 
@@ -74,6 +75,19 @@ def fleet(url: str, strict: bool, as_json: bool, everything: bool, html: Path | 
         return survey(host, as_json=as_json, strict=strict, html=html, everything=everything)
 
 
+def show_plan(made: Plan, *, script: str | None, save: Path | None, as_json: bool) -> None:
+    """Save a plan where that is asked for, and say it as text, script or JSON."""
+    if save:
+        made.save(save)
+        say(f"saved as {save}", err=True)
+    if script:
+        say(made.script(script), raw=True)
+    elif as_json:
+        say(json.dumps(made.to_json() | {"digest": made.digest}, indent=2), raw=True)
+    else:
+        say(made)
+
+
 @click.command("plan-new")
 @URL
 @click.argument("name", metavar="NAME")
@@ -115,15 +129,7 @@ def plan_new(
     wanted = CreateGoal(reserve_memory=not no_reserve, start=not no_start, **goal)
     with closing(connect(url)) as host:
         made = configure.plan_new(host, wanted)
-    if save:
-        made.save(save)
-        say(f"saved as {save}", err=True)
-    if script:
-        say(made.script(script), raw=True)
-    elif as_json:
-        say(json.dumps(made.to_json() | {"digest": made.digest}, indent=2), raw=True)
-    else:
-        say(made)
+    show_plan(made, script=script, save=save, as_json=as_json)
 
 
 @click.command()

@@ -11,6 +11,19 @@ def refuse(what: str, remedy: str) -> PlanError:
     return PlanError(f"the goal cannot be met: {what}", remedy=remedy)
 
 
+def refuse_new(what: str, remedy: str) -> PlanError:
+    """The error for a new VM that cannot be."""
+    return PlanError(f"the VM cannot be created: {what}", remedy=remedy)
+
+
+def check_name(name: str, *, longest: int, forbidden: str, what: str, remedy: str) -> None:
+    """Refuse a new VM's name that the host would not keep; ``what`` and ``remedy`` say why."""
+    if not isinstance(name, str) or not name.strip() or len(name) > longest:
+        raise refuse_new(f"its name is {name!r}", f"give 1 to {longest} characters")
+    if name != name.strip() or any(sign in name for sign in forbidden) or not name.isprintable():
+        raise refuse_new(what, remedy)
+
+
 def check_whole_numbers(goal: NestedGoal) -> None:
     """Refuse sizes that are no whole numbers."""
     for name in ("cpu_count", "memory_gib"):

@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol, cast
 
 from nestkit.configure import planner_esx_network
 from nestkit.configure.drafting import drafted, set_to
+from nestkit.configure.goals import check_name, refuse_new
 from nestkit.configure.planner_esx import (
     MAX_MEMORY_GIB,
     MIN_CPUS,
@@ -90,24 +91,19 @@ def draft(
 
 def _complete(goal: CreateGoal) -> CreateGoal:
     """The goal with this platform's numbers where it leaves them open, or a PlanError."""
-
-    def refuse(what: str, remedy: str) -> PlanError:
-        return PlanError(f"the VM cannot be created: {what}", remedy=remedy)
-
-    name = goal.name
-    if not isinstance(name, str) or not name.strip() or len(name) > MAX_NAME:
-        raise refuse(f"its name is {name!r}", f"give 1 to {MAX_NAME} characters")
-    if name != name.strip() or any(sign in name for sign in "/\\%") or not name.isprintable():
-        raise refuse(
-            f"vSphere would store the name {name!r} otherwise",
-            "leave out / \\ %, control characters, and spaces at the ends",
-        )
+    check_name(
+        goal.name,
+        longest=MAX_NAME,
+        forbidden="/\\%",
+        what=f"vSphere would store the name {goal.name!r} otherwise",
+        remedy="leave out / \\ %, control characters, and spaces at the ends",
+    )
     planner_esx_network.check_way(goal.network)
     if isinstance(goal.networks, str) or not all(isinstance(n, str) for n in goal.networks):
-        raise refuse(f"networks is {goal.networks!r}", 'give names in a tuple: ("VM Network",)')
+        raise refuse_new(f"networks is {goal.networks!r}", 'give names in a tuple: ("VM Network",)')
     for field in ("cpu_count", "memory_gib", "disk_gib", "nic_count"):
         if type(getattr(goal, field)) is not int or getattr(goal, field) < 0:
-            raise refuse(f"{field} is {getattr(goal, field)!r}", "use a whole number, or 0")
+            raise refuse_new(f"{field} is {getattr(goal, field)!r}", "use a whole number, or 0")
     full = replace(
         goal,
         cpu_count=goal.cpu_count or CPUS,
@@ -123,12 +119,12 @@ def _complete(goal: CreateGoal) -> CreateGoal:
     }
     for field, (low, high, unit) in least.items():
         if not low <= getattr(full, field) <= high:
-            raise refuse(
+            raise refuse_new(
                 f"{getattr(full, field)} {unit} is not what ESXi 8 can have",
                 f"ask for {low} to {high}, or 0 for the usual number",
             )
     if len(full.networks) > full.nic_count:
-        raise refuse(
+        raise refuse_new(
             f"{len(full.networks)} networks are more than {full.nic_count} adapters",
             "ask for more adapters, or name fewer networks",
         )

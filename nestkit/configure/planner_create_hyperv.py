@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any, Final, Protocol, cast
 
 from nestkit.configure.drafting import drafted, set_to
+from nestkit.configure.goals import check_name, refuse_new
 from nestkit.configure.planner_hyperv import start_step
 from nestkit.configure.planner_hyperv_settings import (
     HOST_SPARE_MIB,
@@ -69,18 +70,13 @@ def draft(goal: CreateGoal, target: Target, facts: HostFacts, found: dict[str, A
 
 def _complete(goal: CreateGoal) -> CreateGoal:
     """The goal with this platform's numbers where it leaves them open, or a PlanError."""
-
-    def refuse(what: str, remedy: str) -> PlanError:
-        return PlanError(f"the VM cannot be created: {what}", remedy=remedy)
-
-    name = goal.name
-    if not isinstance(name, str) or not name.strip() or len(name) > MAX_NAME:
-        raise refuse(f"its name is {name!r}", f"give 1 to {MAX_NAME} characters")
-    if name != name.strip() or any(c in name for c in '\\/:*?"<>|') or not name.isprintable():
-        raise refuse(
-            f"Windows makes no folder for the name {name!r}",
-            'leave out \\ / : * ? " < > |, control characters, and spaces at the ends',
-        )
+    check_name(
+        goal.name,
+        longest=MAX_NAME,
+        forbidden='\\/:*?"<>|',
+        what=f"Windows makes no folder for the name {goal.name!r}",
+        remedy='leave out \\ / : * ? " < > |, control characters, and spaces at the ends',
+    )
     full = replace(
         goal,
         cpu_count=goal.cpu_count or CPUS,
@@ -97,17 +93,17 @@ def _complete(goal: CreateGoal) -> CreateGoal:
     for field, (low, high, unit) in least.items():
         value = getattr(full, field)
         if type(value) is not int or not low <= value <= high:
-            raise refuse(
+            raise refuse_new(
                 f"{value!r} {unit} is not what this plan can give",
                 f"ask for {low} to {high}, or 0 for the usual number",
             )
     if goal.iso and not goal.iso.lower().endswith(".vhdx"):
-        raise refuse(
+        raise refuse_new(
             f"{goal.iso!r} is no VHDX",
             "give the path, on the host, of a VHDX with Windows Server; or none for an empty disk",
         )
     if goal.network not in ("auto", "spoofing", "leave"):
-        raise refuse(
+        raise refuse_new(
             f"network={goal.network!r} is not for a VM without a guest",
             'use "auto", "spoofing" or "leave"; a NAT inside is planned once Windows runs',
         )
