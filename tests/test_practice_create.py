@@ -189,7 +189,8 @@ REFUSED: list[tuple[str, dict[str, Any], Any]] = [
     ("reservation", {"memoryMB": 2**20, "memoryAllocation": vim.ResourceAllocationInfo(
         reservation=2**20)}, vim.fault.InsufficientMemoryResourcesFault),
     ("image", {"deviceChange": [cdrom("[datastore1] iso/none.iso")]}, vim.fault.FileNotFound),
-    ("disk", {"deviceChange": disk(100_000, thin=False)}, vim.fault.NoDiskSpace),
+    ("disk", {"deviceChange": disk(60_000, thin=False)}, vim.fault.NoDiskSpace),
+    ("disk of 63 TB", {"deviceChange": disk(63 * 1024)}, vim.fault.InvalidDeviceSpec),
 ]  # fmt: skip
 
 

@@ -37,6 +37,12 @@ def test_each_seed_gives_the_same_faults_to_other_vms(vms: Any) -> None:
         assert sorted(map(repr, dealt.values())) == sorted(map(repr, plain.values()))
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_a_template_keeps_its_name(seed: int) -> None:
+    vms = vcenter.load(vcenter.default_path(), seed=seed).vms.values()
+    assert [vm.name for vm in vms if vm.template] == ["nested-esxi-template"]
+
+
 @pytest.mark.parametrize("module", [esx, vcenter, hyperv])
 def test_a_profile_that_is_not_there_is_told_with_those_that_are(module: Any) -> None:
     with pytest.raises(PracticeError, match="no profile 'none'") as refused:

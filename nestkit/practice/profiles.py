@@ -47,21 +47,27 @@ def changed(source: Source, header: str, changes: Table) -> Table:
 def deal(tables: list[Table], seed: int | None) -> None:
     """Deal the names of the VMs out anew: each learner's VM of one name has another fault.
 
-    The same seed always deals the same; without one the names stay where they are.
+    The same seed always deals the same; without one the names stay where they are, and those of
+    templates always.
     """
-    names = [table.left.get("name") for table in tables]
-    for table, name in zip(tables, _shuffled(names, seed), strict=True):
+    for table, name in zip(tables, _dealt(tables, seed), strict=True):
         table.left["name"] = name
 
 
 def dealt(source: Source, seed: int | None) -> dict[str, str]:
     """The name of each VM in the file → its name on a host with that seed."""
-    names = [table.text("name") for table in repeated(source, "vm")]
-    return dict(zip(names, _shuffled(names, seed), strict=True))
+    tables = repeated(source, "vm")
+    names = [str(table.left.get("name")) for table in tables]
+    return dict(zip(names, _dealt(tables, seed), strict=True))
 
 
-def _shuffled(names: list[Any], seed: int | None) -> list[Any]:
-    order = list(names)
-    if seed is not None:
-        random.Random(f"names {seed}").shuffle(order)  # noqa: S311  (variety, not secrecy)
-    return order
+def _dealt(tables: list[Table], seed: int | None) -> list[Any]:
+    names = [table.left.get("name") for table in tables]
+    if seed is None:
+        return names
+    places = [n for n, table in enumerate(tables) if not table.left.get("template")]
+    order = [names[place] for place in places]
+    random.Random(f"names {seed}").shuffle(order)  # noqa: S311  (variety, not secrecy)
+    for place, name in zip(places, order, strict=True):
+        names[place] = name
+    return names

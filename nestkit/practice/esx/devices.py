@@ -13,6 +13,7 @@ from nestkit.practice.esx.model import Bus, Cdrom, Datastore, Disk, DvGroup, Hos
 
 Device = vim.vm.device
 GIB = 2**30
+MAX_DISK_GIB = 62 * 1024  # vSphere 8 configuration maximums: size of a virtual disk
 _BUS_OF_CONTROLLER: tuple[tuple[Any, Bus], ...] = (
     (Device.VirtualSCSIController, "scsi"),
     (Device.VirtualIDEController, "ide"),
@@ -156,6 +157,8 @@ class Devices:
     def _disk(self, index: int, change: Any) -> None:
         device, operation = change.device, change.operation
         size_gib = (device.capacityInBytes or (device.capacityInKB or 0) * 1024) / GIB
+        if size_gib > MAX_DISK_GIB:
+            raise _bad_device(index, "A virtual disk is of 62 TB at most.")
         if operation == "add":
             if device.controllerKey not in self.buses or size_gib <= 0:
                 raise _bad_device(index, "The disk names no controller of this VM, or no size.")
