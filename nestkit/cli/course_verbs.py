@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from nestkit.cli.terminal import OUTPUT, say
+from nestkit.cli.terminal import OUTPUT, counted, say
 
 
 @click.command()
@@ -46,8 +46,7 @@ def reset(also_progress: bool) -> None:
     from nestkit import practice
     from nestkit.course import progress as record
 
-    count = practice.reset()
-    say(f"{count} practice host{'' if count == 1 else 's'} reset")
+    say(f"{counted(practice.reset(), 'practice host')} reset")
     if also_progress:
         say(record.begin_anew())
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nestkit.cli.terminal import INTERRUPTED, OUTPUT, Progress, say
+from nestkit.cli.terminal import INTERRUPTED, OUTPUT, Progress, counted, say
 from nestkit.errors import NestkitError
 from nestkit.practice.options import KINDS
 
@@ -66,7 +66,7 @@ def practice_reset(kind: str | None) -> None:
     """Back to the inventory's first state, at the same address."""
     from nestkit.practice import reset
 
-    say(f"{reset(kind)} practice hosts reset")
+    say(f"{counted(reset(kind), 'practice host')} reset")
 
 
 @practice.command("stop")
@@ -75,7 +75,7 @@ def practice_stop(kind: str | None) -> None:
     """End the shared practice hosts."""
     from nestkit.practice import stop
 
-    say(f"{stop(kind)} practice hosts stopped")
+    say(f"{counted(stop(kind), 'practice host')} stopped")
 
 
 @click.group()
