@@ -224,7 +224,7 @@ def _path(host: Host, *, plan: Plan) -> Verdict:
         )
     if make_plan(host, plan.vm.id).steps == plan.steps:
         return not_done(
-            f"Frames still do not reach the appliances in {plan.vm.name}.",
+            f"Frames of the appliances in {plan.vm.name} are still dropped.",
             "tick the box of the form above, then press Apply",
         )
     return not_right(f"The path to {plan.vm.name} is still blocked.", *hints)

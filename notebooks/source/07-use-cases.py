@@ -322,11 +322,11 @@ standby_form.run()
 nk.course.check("07.failover", host, STANDBY)
 
 # %% [markdown]
-# **Restore.** The journal of the wrong change holds what was there before each step. Take the `#`
-# away to roll back with it, or set everything back in your own way: the check looks at the host.
+# **Restore.** The journal of the wrong change holds what was there before each step. Replace the
+# `...` by a rollback with it, or set everything back in your own way: the check looks at the host.
 
 # %% tags=["learner"]
-# nk.configure.rollback(damage.result.journal, host)
+restored = ...  # nk.configure.rollback(damage.result.journal, host)
 
 # %% tags=["solution"]
 restored = nk.configure.rollback(damage.result.journal, host)
