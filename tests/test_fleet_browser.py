@@ -59,7 +59,9 @@ class Opened:
     def rows(self) -> int:
         """How many rows are to be seen; what the page says must be the same."""
         count: int = self.page.evaluate(SHOWN)
-        assert self.page.locator("output").inner_text() == f"{count} of {self.all} rows"
+        said = self.page.locator("output").inner_text()
+        none = "" if count else ": nothing to look at there, or no such name"
+        assert said == f"{count} of {self.all} rows{none}"
         return count
 
     @property
