@@ -65,10 +65,9 @@ def jupyterlab(folder: Path) -> Iterator[str]:
             sys.executable,
             *("-m", "jupyterlab", "-y", "--no-browser", "--allow-root"),
             *(f"--ServerApp.root_dir={folder / 'notebooks'}", "--ServerApp.log_level=ERROR"),
-            *launch.ASKS_NOBODY,
             f"--ServerApp.port={port}",
         ],
-        env=os.environ
+        env=launch.environment()
         | {
             "JUPYTER_TOKEN": token,
             "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),

@@ -78,6 +78,7 @@ def test_a_lesson_runs_and_its_forms_need_no_mouse(lesson: Lesson) -> None:
             assert lesson.use_form(number) == "Done.", f"form {number}"
         if PICTURES:
             lesson.picture(number, Path(PICTURES) / f"{lesson.name}-{number}.png")
+    assert lesson.page.get_by_text("Jupyter news").count() == 0  # a learner came for the lesson
     after = [each for each in lesson.serious() if not each.startswith(OF_JUPYTERLAB)]
     assert after == []
 

@@ -19,11 +19,9 @@ from nestkit.errors import CourseError
 from nestkit.resources import notebooks_path
 
 _READY_DEADLINE_S = 60.0
-# a class without network asks nobody for news
-ASKS_NOBODY = (
-    "--LabApp.news_url=None",
-    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-)
+# JupyterLab's settings, unless a person chose others: it asks nobody for news and updates, and no
+# learner whether it may
+SETTINGS = Path(__file__).with_name("jupyter")
 
 
 def _workspace() -> Path:
@@ -69,7 +67,6 @@ def open_lesson(lesson: str = "00", *, browser: bool | None = None) -> int:
     _check_home()
     token = secrets.token_urlsafe(24)
     command = [sys.executable, "-m", "jupyterlab", "-y", "--ServerApp.log_level=WARN"]
-    command += ASKS_NOBODY
     command += [f"--ServerApp.root_dir={_workspace()}", f"--LabApp.default_url=/lab/tree/{page}"]
     if not (has_display() if browser is None else browser):
         command.append("--no-browser")
@@ -77,10 +74,8 @@ def open_lesson(lesson: str = "00", *, browser: bool | None = None) -> int:
         command.append("--allow-root")  # containers such as Binder's run as root
     # asked to end, it ends JupyterLab too: see the finally below
     previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    # the token travels in the environment: an argument list is readable by every user;
-    # a terminal opened in JupyterLab finds the nestkit command
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    server = subprocess.Popen(command, env=os.environ | {"JUPYTER_TOKEN": token, "PATH": path})
+    # the token travels in the environment: an argument list is readable by every user
+    server = subprocess.Popen(command, env=environment() | {"JUPYTER_TOKEN": token})
     try:
         address = _wait_for_address(server)
         print(  # noqa: T201
@@ -96,6 +91,18 @@ def open_lesson(lesson: str = "00", *, browser: bool | None = None) -> int:
         if server.poll() is None:
             server.terminate()
             server.wait(timeout=30)
+
+
+def environment() -> dict[str, str]:
+    """What JupyterLab is started with: its settings, and the nestkit command for its terminals."""
+
+    def first(folder: Path, name: str) -> str:
+        return os.pathsep.join(filter(None, [str(folder), os.environ.get(name)]))
+
+    return os.environ | {
+        "JUPYTER_CONFIG_PATH": first(SETTINGS, "JUPYTER_CONFIG_PATH"),
+        "PATH": first(Path(sys.executable).parent, "PATH"),
+    }
 
 
 def _check_home() -> None:
