@@ -121,7 +121,7 @@ class Asked:
             for box in self.boxes:
                 box.observe(self._only, names="value")
         self.widget = w.VBox(
-            [w.HTML(f"<p>{markup.lines(self.head)}</p>"), *self.boxes, self.button, self.feedback]
+            [w.HTML(markup.block(markup.lines(self.head))), *self.boxes, self.button, self.feedback]
         )
         self._restore(progress.answer_to(lesson, question.item))
 
@@ -173,7 +173,8 @@ class Asked:
 
     def _show(self, right: bool, note: str) -> None:
         reasons = [
-            f"{self.question.options[i].text}: {self.question.options[i].why}" for i in self.chosen
+            f"{self.question.options[i].text.rstrip('.')}: {self.question.options[i].why}"
+            for i in self.chosen
         ]
         missing = not right and all(self.question.options[i].right for i in self.chosen)
         if missing:

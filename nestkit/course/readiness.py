@@ -58,8 +58,9 @@ class Readiness:
 
     def _repr_html_(self) -> str:
         rows = [
-            (f"{markup.MARKS[item.level][0]} {_WORDS[item.level]}", item.title, item.found,
-             item.remedy)
+            # held together: the narrow column would break it after the mark
+            (f"{markup.MARKS[item.level][0]}\N{NO-BREAK SPACE}{_WORDS[item.level]}", item.title,
+             item.found, item.remedy)
             for item in self.items
         ]  # fmt: skip
         return markup.table("Is this machine ready?", ("", "What", "Found", "What to do"), rows)

@@ -34,7 +34,7 @@
 # choose the host 4 · quiz 2.
 #
 # **Before the class**: `make offline` on each machine, so that nothing is fetched while thirty
-# people wait; `nestkit practice reset` puts practice hosts back to their first state. With
+# people wait; `nestkit reset` puts practice hosts back to their first state. With
 # `NESTKIT_CLASS=1` each learner gets a practice host whose faults differ from their neighbour's.
 # `docs/class.md` has the rest.
 #
@@ -51,7 +51,7 @@
 #
 # It does not work by itself. Something has to be switched on in the processor, on the host, on
 # the virtual machine and on its network, and each layer costs time. So the course keeps asking
-# three questions, and `nestkit` has a verb for each:
+# three questions. Its Python library, `nestkit`, has a verb for each:
 #
 # | question | verb |
 # |---|---|
@@ -76,10 +76,13 @@ nk.course.layers_diagram(depth=2)
 # - **Forms.** Fill in the fields, press the button. Below the fields stands the Python call
 #   that the button makes; it changes as you type. Copy it: it does the same in your own script.
 #   By keyboard: Tab moves, Space ticks a box or opens a list, Enter presses a button.
-# - **Exercises.** A cell with `...` waits for you. The check below it looks at the *system* and
-#   says “passed”, “not done yet” or “not right”, with a hint. Nothing breaks if you run it too
-#   early.
+# - **Exercises.** A cell with `...` waits for you: put your answer in the place of the three
+#   dots, and run the cell. The check below it looks at the *system* and says “passed”, “not done
+#   yet” or “not right”, with a hint. Nothing breaks if you run it too early.
 # - **Solutions.** Each lesson has one, run and with its output, in the folder `solutions`.
+#
+# Some lessons name a command such as `nestkit progress`. Type it in a terminal of JupyterLab
+# (*File → New → Terminal*).
 #
 # If anything gets tangled, choose *Kernel → Restart Kernel and Run All Cells*. It is safe: no
 # lesson changes a host unless you tick a box, or write the call yourself.
@@ -98,8 +101,8 @@ form
 form.run()
 
 # %% [markdown]
-# “Limited” is fine: the lesson concerned has another way. “Missing” is not, and the last column
-# says what to do. The check below looks again by itself.
+# “Limited” is fine: the lesson that wants it has another way. “Missing” is not, and the last
+# column says what to do. The check below looks again by itself.
 
 # %%
 nk.course.check("00.ready")
@@ -107,15 +110,22 @@ nk.course.check("00.ready")
 # %% [markdown]
 # ## Choose the host to work on
 #
-# A **practice host** is a model of an ESXi host that runs on your own machine. It speaks the
-# real protocol, so everything you type works unchanged on a real host; only the address
+# A **practice host** is a model of a host that runs on your own machine. It speaks the real
+# protocol, so the calls that you learn here are the ones for a real host; only the address
 # differs. And it can be broken and reset as often as you like.
 #
+# What you choose here is the **ESXi** host of the lessons. (Lesson 04, about Hyper-V, brings a
+# practice host of its own.)
+#
 # - Stay with `practice://esx` unless you have a host that you may change.
-# - With a real one, write its address: `esx://root@esxi01.lab`. Its certificate is verified. If
-#   it signed its own, add `?pin=sha256:…` with the fingerprint that the host's console shows.
-# - Leave the password empty to have it looked up in `NESTKIT_PASSWORD` or your keyring. What
-#   you type here is used once and not kept.
+# - With a real one, write its address: `esx://root@esxi01.lab`, or for a vCenter
+#   `vpx://user@vcenter.lab`. Its certificate is verified. If it signed its own, nestkit stops and
+#   shows the certificate's fingerprint. Compare it on the host itself (in its shell: `openssl x509
+#   -in /etc/vmware/ssl/rui.crt -noout -fingerprint -sha256`), and add it to the address:
+#   `?pin=sha256:…`.
+# - Leave the password empty to have it looked up: in the environment variable
+#   `NESTKIT_PASSWORD`, then in your system's keyring. What you type here is used once and not
+#   kept.
 
 # %%
 form = nk.course.host_form()
@@ -125,8 +135,8 @@ form
 form.run()
 
 # %% [markdown]
-# From here on, every lesson asks `nk.course.address()` where to go. With a real host whose
-# password is not stored, it asks you for it: that is what `interactive` allows.
+# From here on, the lessons ask `nk.course.address()` where to go. Where the password of a real
+# host is not stored, `interactive=True` lets them ask you for it.
 
 # %%
 host = nk.connect(nk.course.address(), interactive=True)
@@ -142,20 +152,23 @@ nk.course.check("00.host", host)
 # and it says “practice” wherever it shows itself. What works there is a good sign, and no proof
 # for your own hardware.
 #
-# Something went wrong on it? In a terminal, `nestkit reset` puts every practice host of yours back
-# to its first state; `nk.practice.reset()` is the same as a call. Your progress stays.
+# Did something go wrong on it? `nk.practice.reset()` puts every practice host of yours back to its
+# first state; `nestkit reset` does the same from a terminal. Your progress stays.
 
 # %% [markdown]
 # ## Your progress
 #
 # Passed checks and answered questions are kept in one private file on this machine, so that you
-# can stop at any time. `nestkit progress` shows the same in a terminal.
+# can stop at any time. Run this cell again whenever you like to know where you are;
+# `nestkit progress` shows the same in a terminal.
 
 # %%
 nk.course.progress.summary()
 
 # %% [markdown]
 # ## Quiz
+#
+# Choose, then press the button below the question. You may answer again as often as you like.
 
 # %%
 quiz = nk.course.quiz("00")
@@ -164,7 +177,8 @@ quiz
 # %% tags=["solution"]
 quiz.asked[0].choose(1)
 quiz.asked[1].choose(0, 2)
-[asked.submit() for asked in quiz.asked]
+right = [asked.submit() for asked in quiz.asked]
+quiz
 
 # %% [markdown]
 # ## Key points

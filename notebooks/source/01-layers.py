@@ -22,7 +22,7 @@
 #
 # **You will**
 #
-# - place four hypervisors, one of which most people get wrong;
+# - place four hypervisors, one of which is easily placed wrongly;
 # - stack hypervisors in a form, and count the layers of six real set-ups;
 # - follow one exit through the layers.
 
@@ -62,7 +62,8 @@ nk.course.types_diagram()
 # Look at the middle. Hyper-V is switched on as a *role* of Windows Server, so it looks like a
 # program of Windows. It is not. At the next start the hypervisor comes up first, and the Windows
 # that was there runs **on** it, in what Microsoft calls the root partition: a privileged machine
-# beside the virtual ones. From the keyboard both look the same.
+# beside the virtual ones. To the person at the keyboard, that Windows looks as it did before.
+# (Source: Microsoft Learn, *Hyper-V Architecture*.)
 
 # %% [markdown] tags=["instructor"]
 # **Common mistake**: “Hyper-V is type 2, because I installed it in Windows.” Do not argue about
@@ -108,17 +109,18 @@ nk.course.check("01.types", placed)
 # virtualization** it holds a hypervisor, and so becomes a host itself, with virtual machines of
 # its own. In practice that is ESXi or Hyper-V in a VM that runs on another hypervisor.
 #
-# Why would one? Because real hosts are few and dear, and a lab wants many that may be broken:
+# Why would one? Because real hosts are few and expensive, and a lab needs many that may be
+# broken:
 #
 # | what for | for example |
 # |---|---|
 # | simulate an enterprise set-up without more hardware | a cluster of three hosts on one server |
 # | test settings of a hypervisor | does this change of a virtual switch cut anybody off? |
-# | rehearse disaster recovery and failover | pull a nested host's plug and look what starts where |
+# | rehearse disaster recovery and failover | power a nested host off, and see what starts where |
 # | develop and test automation | run a script against hosts that can be thrown away |
 #
-# ESXi and Hyper-V can both do it on today's processors. How they do it, what they ask for, and
-# what goes wrong, differs; that is what the lessons after this one are about.
+# ESXi and Hyper-V can both do it on today's processors. What they require, how it is set up and
+# what goes wrong differs; the next lessons are about that.
 
 # %% [markdown] tags=["instructor"]
 # **Ask** the class for a fifth use of their own, and come back to it in lesson 07. If somebody
@@ -133,7 +135,7 @@ nk.course.check("01.types", placed)
 # belongs to L0. A container is none either, because it shares the kernel of its machine.
 #
 # Choose, press **Stack them**, and read the last column: what each layer has to be *given*.
-# Try a fourth layer too, and something that cannot be.
+# Then try a fourth layer (L3), and a stack that cannot be: VMs on an ordinary guest.
 
 # %%
 form = nk.course.layer_explorer()
@@ -143,13 +145,14 @@ form
 form.run()
 
 # %% [markdown]
-# What L1 must be given is the key to all that follows. VT-x and AMD-V are features of the
-# processor, and a VM has them only if the layer below *exposes* them to it.
+# What L1 must be given is the key to all that follows. VT-x (Intel) and AMD-V are the features of
+# a processor that let it run virtual machines. A VM has them only if the layer below *exposes*
+# them to it.
 
 # %% [markdown]
 # ## Exercise: count
 #
-# In which layer does the machine in **bold** run? Write a number.
+# In which layer does what is in **bold** run? Write a number, such as `0` for L0.
 #
 # - *web server*: A server runs ESXi, and on it **a Linux VM** with a web server.
 # - *witness*: A server runs ESXi, and on it **a vSAN Witness Appliance**, which is ESXi in a VM.
@@ -191,7 +194,8 @@ nk.course.check("01.layers", counted)
 # %% [markdown]
 # ## And where are you now?
 #
-# The machine that this notebook runs on may itself be a VM: then your L0 is somebody else's L1.
+# The machine that this notebook runs on may itself be a VM. Then what you call L0 is L1 to
+# whoever runs the host beneath it.
 
 # %%
 here = nk.connect("local://").read()
@@ -201,17 +205,19 @@ print("This machine is itself a virtual machine:", here.is_vm)
 # ## What a layer costs
 #
 # Most of a guest's work runs on the processor directly, in any layer. Now and then a guest does
-# something that its hypervisor has to do for it: that is an **exit**. The processor knows one
-# hypervisor only, the one in L0. So an exit of an L2 guest goes to L0, L0 hands it to the
-# hypervisor in L1, and while that one handles it, it causes exits of its own.
+# something that its hypervisor has to do for it, such as speaking to a device. The processor
+# then leaves the guest and goes on in the hypervisor: that is an **exit**.
+#
+# The processor knows one hypervisor only, the one in L0. So an exit of an L2 guest goes to L0, L0
+# hands it to the hypervisor in L1, and while that one handles it, it causes exits of its own.
 
 # %%
 nk.course.exits_diagram()
 
 # %% [markdown]
-# This is why two layers are practical, and why from three on the losses are heavy: each layer
-# *multiplies*. What it comes to, you will measure in lesson 06. (How it works in detail:
-# Ben-Yehuda and others, *The Turtles Project*, OSDI 2010.)
+# This is why two layers (L1 and L2) are practical, and why from three on the losses are heavy:
+# each layer *multiplies* the exits. How much that is, you will measure in lesson 06. (Source, with
+# all the details: Ben-Yehuda and others, *The Turtles Project*, OSDI 2010.)
 
 # %% [markdown] tags=["instructor"]
 # **Do not quote a factor here.** It depends on how often the work leaves the guest: next to
@@ -228,17 +234,18 @@ quiz
 quiz.asked[0].choose(1)
 quiz.asked[1].choose(0, 2)
 quiz.asked[2].choose(2)
-[asked.submit() for asked in quiz.asked]
+right = [asked.submit() for asked in quiz.asked]
+quiz
 
 # %% [markdown]
 # ## Key points
 #
 # - Type 1 lies on the hardware: ESXi and Hyper-V. Type 2 is a program of an operating system:
 #   Workstation and VirtualBox.
-# - Nested: a hypervisor in a VM. For learning, testing, rehearsing, automating; with fewer
-#   machines.
+# - Nested virtualization is a hypervisor in a VM. It serves to learn, test, rehearse and automate
+#   with fewer machines.
 # - L0 is the machine, L1 a VM on it, L2 a VM on L1. Each layer must expose hardware
 #   virtualization to the next.
-# - Every exit lands in L0 first. That is what makes a further layer dear.
+# - Every exit lands in L0 first. That is what makes a further layer expensive.
 #
 # **Next:** [02 Requirements and preflight](02-preflight.ipynb)

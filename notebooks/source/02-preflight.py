@@ -31,16 +31,17 @@
 # > open [the lesson](../02-preflight.ipynb).
 
 # %% [markdown] tags=["instructor"]
-# **Timing** (45 min): the two tables 10 · exercise *levels* 7 · check one, check all 8 · exercise
-# *faults* 10 · repair 5 · works and supported 5.
+# **Timing** (45 min): the two tables 9 · exercise *levels* 7 · check one, check all 7 · exercise
+# *faults* 10 · repair 5 · works and supported 4 · quiz 3.
 #
 # **Before the class**: `nestkit reset` if the practice host was used. With a seed for each
 # learner, the faulty VMs have the same names but not the same faults: neighbours can talk about
 # the method, and not copy the answer.
 #
-# **Stories that stick**: a lab that lost a weekend because the nested ESXi VM had 4 GB and the
-# installer stopped at 97 %; a Windows Server 2019 host with an AMD processor, where the setting
-# succeeds and the VM then does not start. Ask who has one of their own.
+# **Cases worth telling**: a nested ESXi VM with 4 GB on a host with plenty, where the installer
+# finds too little memory; a Windows Server 2019 host with an AMD processor, where the setting
+# succeeds and the VM then does not start (Easy-GPU-PV issue 7, NanaBox issue 17). Ask who has a
+# case of their own.
 
 # %%
 import pandas as pd
@@ -54,8 +55,7 @@ VM = nk.course.vm_for(host, "esx.vm.nested-hv")  # on a real host: write its nam
 # ## What the hardware must have
 #
 # Here is what ESXi 8.0 and Hyper-V on Windows Server 2022 ask of the machine they run on. The
-# rules are data and not opinions in code, so this table cannot be out of date with what preflight
-# checks.
+# table is made from the same rules that preflight checks, so the two cannot disagree.
 
 # %%
 hardware = pd.DataFrame(
@@ -63,7 +63,7 @@ hardware = pd.DataFrame(
         {
             "component": rule.component,
             "platform": platform,
-            "rule": f"{rule.title}: {rule.required}",
+            "rule": f"• {rule.title}: {rule.required}",
         }
         for platform in ("esx", "hyperv")
         for rule in nk.requirements.rules(platform)
@@ -80,8 +80,9 @@ nk.course.Table(hardware.reset_index(), caption="Hardware, side by side")
 # - **Firmware.** VT-x or AMD-V, and the no-execute bit (NX or XD; Windows calls it DEP), must be
 #   *switched on* in BIOS or UEFI. A processor that can is not enough. Without them nesting does
 #   not work, whatever you set above.
-# - **Memory**, twice. ESXi: 8 GB at least, 16 GB or more recommended. Hyper-V: 4 GB at least, 8 GB
-#   or more recommended. The first number blocks, the second only warns.
+# - **Memory** has two numbers. ESXi: 8 GB at least, 16 GB or more recommended. Hyper-V: 4 GB at
+#   least, 8 GB or more recommended. Below the first preflight blocks, below the second it only
+#   warns. (The vendors write GB and mean GiB, 2³⁰ bytes; the rules say GiB.)
 # - **Disk and network** differ in strictness. ESXi wants 32 GB or more on SCSI or SATA, best on
 #   RAID, and a Gigabit NIC. Hyper-V takes any storage Windows supports, SSD or NVMe preferred,
 #   and any Ethernet NIC.
@@ -91,7 +92,7 @@ nk.course.Table(hardware.reset_index(), caption="Hardware, side by side")
 #
 # And these are the rules for the **VM** that shall become a host, and for its **NICs**. A
 # requirement follows its hypervisor: if ESXi needs 8 GiB of memory, then so does a VM with ESXi in
-# it, however large the machine below. That is the fault seen most often.
+# it, however large the machine below. This is easily overlooked.
 
 # %%
 software = pd.DataFrame(
@@ -111,37 +112,45 @@ software = pd.DataFrame(
 nk.course.Table(software, caption="Software, VM and network")
 
 # %% [markdown]
+# The column *binds* says whom the rule is for: the host, the VM, or each NIC of the VM. *strength*
+# says how much hangs on it:
+#
 # - **required**: without it, nesting does not work, and preflight says *fail*.
-# - **recommended**: it works, and you will regret it. Preflight says *warn*.
-# - **note**: good to know.
+# - **recommended**: it works without, but badly. Preflight says *warn*.
+# - **note**: good to know. Preflight says *note*.
 #
-# In words, for ESXi: hardware version 9 or newer, and “Expose hardware-assisted virtualization to
-# the guest OS” ticked. For Hyper-V: Windows Server 2016 or later on the host, but **2022 or later
-# on AMD**; VM configuration version 8.0 or higher; **static memory**, so Dynamic Memory off.
+# In words, for ESXi: hardware version 9 or newer (the web client shows it as the VM's
+# *compatibility*), and “Expose hardware-assisted virtualization to the guest OS” ticked. For
+# Hyper-V: Windows Server 2016 or later on the host, but **2022 or later on AMD**; VM configuration
+# version 8.0 or higher (`Get-VM` shows it as *Version*); **static memory**, so Dynamic Memory off.
 #
-# Where the vendors say more than the usual guides, so that you are not surprised:
+# On some points the vendors say more than one usually reads:
 #
 # - *EPT or RVI improves performance*: true, and VMware also *requires* it to expose hardware
-#   virtualization. Preflight blocks without it.
+#   virtualization. (These are Intel's and AMD's names for *nested paging*, or SLAT: the processor
+#   translates the memory addresses of a guest itself.) Preflight blocks without it.
 # - *Hardware version 9*: that is the floor. ESXi 8 brought version 20; an old one gets a note.
 # - *Configuration version 8.0*: on AMD it is **9.3**. Versions are compared number by number, so
 #   10.0 is newer than 9.3.
-# - *Dynamic Memory must be disabled*: while Hyper-V runs inside, memory stops changing anyway, and
-#   cannot be resized either.
+# - *Dynamic Memory must be disabled*: Microsoft's page today says that memory simply stops
+#   changing while Hyper-V runs inside. Preflight asks for static memory all the same.
 # - *No live migration, no save and restore of a nested Hyper-V host*: the list dates from
 #   previews, and Microsoft's page is silent today. Do not count on either.
 #
-# Every rule knows why it exists and who says so:
+# Every rule says why it exists, and where it comes from. *guide* in a source is the overview of
+# nested virtualization that this course covers, statement by statement (`nk.course.guide_map()`
+# lists them all); beside it stand the vendors' own documents.
 
 # %%
 rule = next(rule for rule in nk.requirements.rules("esx") if rule.id == "esx.vm.memory")
 print(rule.why)
-print("Source:", rule.source)
+print("Sources:", *rule.source.split("; "), sep="\n- ")
 
 # %% [markdown]
 # ## Exercise: what will preflight say?
 #
 # Judge these before the program does. Write the level: `"pass"`, `"note"`, `"warn"` or `"fail"`.
+# All that you need stands above. Each case is about the one thing it names.
 #
 # - *esxi 6 GiB*: a VM for nested ESXi with 6 GiB of memory
 # - *hyper-v 6 GiB*: a VM for nested Hyper-V with 6 GiB of memory
@@ -192,17 +201,17 @@ form = nk.course.preflight_form(host, vm=VM)
 form
 
 # %% [markdown]
-# The same as a call. A report shows what blocks first, each line with what was found, what is
-# needed, and what to do.
+# The same as a call. A report shows what blocks first: what was found, what is needed, and what
+# to do.
 
 # %%
 report = nk.preflight.check(host, vm=VM)
 report
 
 # %% [markdown]
-# A finding has one of five levels. **unknown** is not a polite word for *pass*: the fact could
-# not be read, and the finding says why. Unknowns are counted and shown; `nestkit preflight …
-# --strict` lets them block.
+# A finding has one of five levels: *pass*, *note*, *warn*, *fail*, and **unknown**. The last does
+# not mean *pass*: the fact could not be read, and the finding says why. Unknowns are counted and
+# shown. With `nestkit preflight … --strict` an unknown blocks too, where the rule is required.
 
 # %%
 print("blocked:", not report.ok)
@@ -212,8 +221,8 @@ report.to_frame()["level"].value_counts()
 # %% [markdown]
 # ## Check them all
 #
-# Without a name, `check` judges the host and every VM on it. As a frame it can be filtered like
-# any other table. Here is one row for each VM that is blocked:
+# Without a name, `check` judges the host and every VM on it. `to_frame()` makes the report a
+# table of pandas that can be filtered. Here are the rows that block, one for each fault:
 
 # %%
 everything = nk.preflight.check(host).to_frame()
@@ -224,11 +233,11 @@ nk.course.Table(blocked[["subject", "measured", "required"]], caption="What bloc
 # ## Exercise: name the fault
 #
 # Each blocked VM breaks a rule. Which one? Write a dictionary from the name of the VM to the
-# `id` of the rule it breaks, for **all** blocked VMs. The ids stand in the column `id` of
-# `blocked`. By hand or by program, both count.
+# `id` of a rule it breaks, for **all** blocked VMs. The table above leaves the ids out; they stand
+# in the column `id` of `blocked`. By hand or by program, both count.
 
 # %% tags=["learner"]
-faults = ...  # {"nested-esxi-01": "esx.vm.…", …}
+faults = ...  # {"name of a VM": "id of a rule", …}
 
 # %% tags=["solution"]
 # The subject of a finding is "VM name" or "VM name, NIC"; several NICs may break the same rule.
@@ -248,7 +257,8 @@ nk.course.check("02.faults", host, faults)
 # ## The same on Hyper-V
 #
 # Only the address changes; the rules are those of the other platform. This is a practice host
-# again, and it speaks what a Windows Server speaks (WinRM and PowerShell). Lesson 04 is about it.
+# again. It speaks what a Windows Server speaks: PowerShell, over the protocol WinRM. Lesson 04 is
+# about it.
 
 # %%
 hyperv = nk.connect("practice://hyperv")
@@ -296,10 +306,9 @@ nk.course.check("02.repaired", host, plan=plan)
 # %% [markdown]
 # ## Your own machine
 #
-# Preflight also reads the machine this notebook runs on, and can judge its hardware by the rows
+# Preflight also reads the machine this notebook runs on, and can judge its hardware by the rules
 # for ESXi or Hyper-V. In a terminal: `nestkit preflight local:// --as esx`. What you see here
-# depends on your machine. A row that fails here does not concern the course: the practice host
-# needs none of it.
+# depends on your machine. If something fails, the course goes on: practice hosts need none of it.
 
 # %%
 local = nk.preflight.check(nk.connect("local://"), as_platform="esx").to_frame()
@@ -308,8 +317,8 @@ nk.course.Table(local[["level", "id", "measured", "required"]], caption="This ma
 # %% [markdown]
 # ## Works is not supported
 #
-# A green report says: this can work. Whether the vendor *supports* it is another question, with
-# another answer:
+# A report without failures says: this can work. Whether the vendor *supports* it is another
+# question, with another answer:
 
 # %%
 matrix = pd.DataFrame(nk.requirements.matrix.support())
@@ -319,15 +328,16 @@ nk.course.Table(matrix[["l0", "l1", "works", "supported"]], caption="What nests 
 # - VMware's officially supported case of a nested ESXi is the **vSAN Witness Appliance**. All
 #   other nested ESXi works, and is not supported for production (VMware KB 2009916).
 # - **Cross-platform**: Hyper-V inside ESXi is possible. Microsoft gives no end-to-end support on a
-#   hypervisor of another vendor. The other way round is not reliable at all. Lesson 05 has more.
+#   hypervisor of another vendor. The other way round is not reliable at all. Lesson 05 has more,
+#   with the source of each row.
 #
 # **Not for production.** Nested hosts lose speed with each layer, lose features (lesson 03), and
-# lose the vendor's help. For learning, testing and development that is no obstacle: build, break,
-# rebuild. For anything that people depend on, it is one.
+# mostly lose the vendor's support. For learning, testing and development that is no obstacle:
+# build, break, rebuild. For anything that people depend on, it is.
 
 # %% [markdown] tags=["instructor"]
-# **Somebody will say** that it has run in their company for years. Agree: it *works*. Then ask
-# whom they would call at three in the morning, and what that person would say first.
+# **Somebody may say** that it has run in their company for years. Agree: it *works*. Then ask
+# whom they would call when it fails, and what support would say about the set-up.
 
 # %% [markdown]
 # ## Quiz
@@ -341,7 +351,8 @@ quiz.asked[0].choose(1)
 quiz.asked[1].choose(1)
 quiz.asked[2].choose(2)
 quiz.asked[3].choose(0, 2)
-[asked.submit() for asked in quiz.asked]
+right = [asked.submit() for asked in quiz.asked]
+quiz
 
 # %% [markdown]
 # ## Key points
@@ -351,7 +362,7 @@ quiz.asked[3].choose(0, 2)
 #   hardware version 9. Hyper-V: 4 GB, configuration version 8.0 (AMD: 9.3, and Windows Server
 #   2022), static memory.
 # - *fail* blocks, *warn* and *note* do not, *unknown* is counted and says why.
-# - Preflight reads and never writes. A script can stop on its exit status.
+# - Preflight reads and never writes. A script can stop on its exit status (lesson 08).
 # - “Works” and “supported” are two questions. Nested hosts are not for production.
 #
 # **Next:** [03 ESXi 8](03-esxi.ipynb)

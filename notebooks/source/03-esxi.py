@@ -32,8 +32,8 @@
 # > open [the lesson](../03-esxi.ipynb).
 
 # %% [markdown] tags=["instructor"]
-# **Timing** (60 min): three things and the plan 12 · scripts 8 · apply 8 · a new VM 5 · network
-# with its exercise 17 · take it back 6 · what is given up 4.
+# **Timing** (60 min): three things and the plan 12 · scripts 7 · apply 8 · a new VM 5 · network
+# with its exercise 16 · take it back 6 · what is given up 3 · quiz 3.
 #
 # **Before the class**: `nestkit reset` where the practice host was used. If you show this on a
 # real host, take one whose VM you may power off, and rehearse the rollback.
@@ -56,11 +56,14 @@ print(VM)
 #    hardware version 9 or newer: below that the tick is grey.
 # 2. **Give it what ESXi needs**: two virtual CPUs or more, 8 GiB of memory or more, and memory
 #    that is reserved, so that the nested host never works with memory that L0 has swapped out.
-# 3. **Let the frames of its guests pass** the port group. More on this below.
+# 3. **Let the frames of its guests pass** the port group: the part of a virtual switch that the
+#    VM's network adapters (NICs) are plugged into. More on this below.
 #
 # Old guides write `vhv.enable = "TRUE"` or `hypervisor.cpuid.v0 = "FALSE"` into the VM's file.
 # These belong to the days of ESXi 6.0 and before; today `nestedHVEnabled` is the setting, and
-# preflight points out the old keys where it finds them.
+# preflight points out the old keys where it finds them. (Sources: VMware, *Virtual Machine
+# Administration* and *Installation and Setup* for 8.0; `nk.requirements.rules("esx")` has them
+# rule by rule.)
 
 # %% [markdown]
 # ## Plan
@@ -70,11 +73,11 @@ print(VM)
 # like.
 
 # %%
-form = nk.course.plan_form(host, vm=VM)
-form
+form_plan = nk.course.plan_form(host, vm=VM)
+form_plan
 
 # %% [markdown]
-# The same as a call, with the usual goal:
+# The same as a call, with the usual goal. The rest of the lesson goes on with this plan:
 
 # %% tags=["slide"]
 plan = nk.configure.plan(host, vm=VM, goal=nk.NestedGoal())
@@ -87,8 +90,8 @@ plan
 #   `Stop-VMGuest` asks politely. If the guest cannot be asked, the plan refuses, until you
 #   allow it.
 # - What is right already does not appear. A VM that lacks nothing gets an **empty plan**.
-# - The **digest** names exactly this plan. Apply wants it back from you, and refuses a plan
-#   that was edited, or made for a host that has changed since.
+# - The **digest** is a fingerprint of exactly this plan. You agree to it when you apply. Apply
+#   refuses a plan that was edited, or made for a host that has changed since.
 
 # %% [markdown]
 # ## The same plan, typed elsewhere
@@ -100,15 +103,15 @@ plan
 print(plan.script("gui"))
 
 # %% [markdown]
-# As **PowerCLI**, for a Windows or Linux machine with VMware's modules:
+# As **PowerCLI**, VMware's modules for PowerShell:
 
 # %%
 print(plan.script("powercli"))
 
 # %% [markdown]
-# It is longer than the snippets one finds, and each difference has cost somebody an evening:
+# It is longer than the snippets one finds. Each difference has a reason:
 #
-# - `Stop-VM` is the plug; `Stop-VMGuest` asks the guest. A short snippet that does neither fails,
+# - `Stop-VM` is the plug; `Stop-VMGuest` asks the guest. A snippet that does neither fails,
 #   because the VM still runs.
 # - `Get-VirtualSwitch -Server …` takes a connection, not a host (that is `-VMHost`). And piping
 #   *every* switch of a host into `Set-SecurityPolicy` loosens all of them. This script touches
@@ -117,13 +120,14 @@ print(plan.script("powercli"))
 #   only the full name says which is meant.
 # - Snippets copied from a page may have lost their line breaks, and are then one long command.
 #
-# As **govc** commands, for a shell:
+# As commands of **govc**, the command-line program of the open-source library govmomi, for a
+# shell:
 
 # %%
 print(plan.script("govc"))
 
 # %% [markdown]
-# And in **Python**, with nothing but pyVmomi:
+# And in **Python**, with nothing but pyVmomi, VMware's own library:
 
 # %%
 print(plan.script("pyvmomi"))
@@ -136,24 +140,25 @@ print(plan.script("pyvmomi"))
 # %% [markdown]
 # ## Exercise: apply it
 #
-# Tick the box and press **Apply**. Each step is written to a journal *before* it is made, so
-# that even a power cut leaves a record. At the end everything is read again from the host.
+# Tick the box and press **Apply**. Each step is written to a **journal**, a file on your machine,
+# *before* it is made, so that even a power cut leaves a record. At the end everything is read
+# again from the host.
 
 # %%
-form = nk.course.apply_form(plan, host)
-form
+form_apply = nk.course.apply_form(plan, host)
+form_apply
 
 # %% tags=["solution"]
-form.confirm.value = True
-form.run()
+form_apply.confirm.value = True
+form_apply.run()
 
 # %%
 nk.course.check("03.applied", host, plan=plan)
 
 # %% [markdown] tags=["instructor"]
-# **Expected**: “passed”, and below it an empty plan. **Common mistake**: making the plan, somebody
-# (or a form) changing the VM, and applying the old plan. It is refused as *stale*: a good moment to
-# say why apply reads again first.
+# **Expected**: “passed”, and below it an empty plan. **Common mistake**: the plan is made, somebody
+# (or a form) changes the VM, and the old plan is applied. It is refused as *stale*: a good moment
+# to say why apply reads again first.
 
 # %% [markdown]
 # Passed means that the *host* says so: a second plan is empty.
@@ -165,9 +170,9 @@ nk.configure.plan(host, vm=VM)
 # ## A new VM, and ESXi in it
 #
 # So far the VM was there. To begin from nothing, a plan can also **create** the VM that will host
-# ESXi: of the guest type ESXi, with CPUs, reserved memory, a disk, two NICs, hardware
-# virtualization exposed from the start, and an installer ISO that is on a datastore already.
-# Making this plan changes nothing either; apply would take it as any other plan.
+# ESXi: of the guest type ESXi, with CPUs, reserved memory, a disk, two NICs and hardware
+# virtualization exposed from the start. The installer is an ISO file that lies on a datastore
+# already. Making this plan changes nothing either; you would apply it like any other.
 
 # %%
 ISO = "[datastore1] iso/VMware-VMvisor-Installer-8.0U2-22380479.x86_64.iso"  # on practice hosts
@@ -176,9 +181,9 @@ nk.configure.plan_new(host, created) if host.is_practice else "practice hosts on
 
 # %% [markdown]
 # Then **install ESXi within the VM**: it starts from the ISO, and you answer the installer on its
-# console (or a kickstart file does). From then on it is an ESXi host like any other, and its own
-# VMs are L2. If VMware Tools run in it, the outer host can tell that the guest is ESXi; if not,
-# nestkit says “unknown” and does not guess.
+# console (or a *kickstart* file holds the answers). From then on it is an ESXi host like any other,
+# and its own VMs are L2. If VMware Tools run in it, the outer host can tell that the guest is
+# ESXi; if not, nestkit says “unknown” and does not guess.
 
 # %% [markdown]
 # ## What the network needs
@@ -190,17 +195,21 @@ nk.configure.plan_new(host, created) if host.is_practice else "practice hosts on
 nk.course.network_diagram("none")
 
 # %% [markdown]
-# Let us see that happen. On a practice host we can ask the ESXi *inside* a VM to send packets:
-# once as L1 itself, and once from `vmk1`, which has a MAC address of its own, as every L2 VM has.
-# This VM is ready but for its network:
+# Let us see that happen. We can ask the ESXi *inside* a VM to send packets. Once it does so as L1
+# itself, from its first network interface `vmk0`. Then from a second one, `vmk1`, which has a MAC
+# address of its own, as every L2 VM has. This VM is ready but for its network:
 
 # %% tags=["slide"]
 NET = nk.course.vm_for(host, "esx.nic.promiscuous")  # on a real host: one with a vmk1
 nk.course.try_traffic(host, NET)
 
 # %% [markdown]
-# L1 is answered, and L2 is not. Nothing is broken, nothing is logged: the frames are dropped
-# without a word. It is the fault that costs beginners most time, because *“the network works”*.
+# L1 is answered, and L2 is not. Nothing is broken and nothing reports an error: the frames are
+# dropped silently. That makes the fault hard to find, for seen from L1 *the network works*.
+#
+# (On a real host two things more are needed: `target="…"`, an address that answers there, for this
+# call and for the check below; and root's password in the nested ESXi, in the environment variable
+# `NESTKIT_GUEST_PASSWORD`.)
 #
 # Two settings of the **port group** decide:
 #
@@ -211,26 +220,29 @@ nk.course.try_traffic(host, NET)
 nk.course.network_diagram("promiscuous")
 
 # %% [markdown]
-# Every VM on that port group that listens gets to see those frames. So loosen the port groups that
-# nested hosts use, best ones made for them, and never the whole switch. A port group may
-# **override** its switch; what counts is the *effective* policy, and that is what preflight and
-# plan look at.
+# Any other VM on that port group can now listen to those frames too. So loosen only the port
+# groups that nested hosts use, best ones made for them, and never the whole switch. A port group
+# may **override** its switch; what counts is the *effective* policy, and that is what preflight
+# and plan look at.
 
 # %% [markdown]
 # ## Exercise: let L2 through
 #
-# Here is a plan for it. See which port group it touches, and that the VM stays on.
+# Here is a plan for it. See which port group it touches, and that the VM stays on. *inherit*
+# means that the port group takes that setting from its switch.
 
 # %% tags=["slide"]
 network_plan = nk.configure.plan(host, vm=NET)
 network_plan
 
 # %% [markdown]
-# Make the packets pass. Any way counts: apply this plan by a call or a form, run one of its
-# scripts, or click. The check asks the ESXi inside to send packets again.
+# Make the packets pass. Replace the `...` by a call of `nk.configure.apply`, with the plan and the
+# host. Other ways count as well: a form (write `nk.course.apply_form(network_plan, host)` alone in
+# a cell, so that it shows), one of the plan's scripts, or clicks. The check asks the ESXi inside
+# to send packets again.
 
 # %% tags=["learner"]
-network_done = ...  # nk.configure.apply(…), or nk.course.apply_form(network_plan, host)
+network_done = ...  # nk.configure.apply(…)
 
 # %% tags=["solution"]
 network_done = nk.configure.apply(network_plan, host, accept=network_plan.digest)
@@ -247,21 +259,28 @@ nk.course.check("03.traffic", host, plan=network_plan)
 # %% [markdown]
 # ## On a distributed switch: MAC learning
 #
-# With vCenter there is a better way. A distributed switch (version 6.6 or newer) can **learn**
-# which addresses are behind a port, as a physical switch does. Then frames for L2 go to that port
-# only, nobody else sees them, and promiscuous mode stays off. Forged transmits are still needed.
+# With vCenter there is a better way. A distributed switch (version 6.6 or newer, with vSphere 6.7
+# or newer) can **learn** which addresses are behind a port, as a physical switch does. Once an
+# address is learnt, frames for it go to that port only, nobody else sees them, and promiscuous
+# mode stays off. Forged transmits are still needed.
 
 # %%
 nk.course.network_diagram("learning")
 
 # %% [markdown]
 # A practice vCenter has such a switch. The same call plans MAC learning there, because it is the
-# better choice; `nk.NestedGoal(network="promiscuous")` insists on the other.
+# better choice; `nk.NestedGoal(network="promiscuous")` insists on the other. (This VM is plugged
+# into a port group of ordinary VMs. With MAC learning they still see nothing of L2's frames; a port
+# group of its own would be tidier all the same.)
 
 # %%
 vcenter = nk.connect("practice://vpx")
 learning = nk.configure.plan(vcenter, vm="nested-esxi-10")
 learning
+
+# %% [markdown]
+# Tick the box, press **Apply**, and when it is done send the packets with the cell below, now over
+# the switch that learns:
 
 # %%
 form_learning = nk.course.apply_form(learning, vcenter)
@@ -271,28 +290,26 @@ form_learning
 form_learning.confirm.value = True
 form_learning.run()
 
-# %% [markdown]
-# Tick, press **Apply**, and send the packets again, now over the switch that learns:
-
 # %%
 nk.course.try_traffic(vcenter, "nested-esxi-10")
 
 # %% [markdown]
 # ## Exercise: take it back
 #
-# The journal knows what each value was. Rollback goes through it backwards. What somebody else
-# has changed in the meantime is left alone and reported, and never overwritten.
+# Now back to the VM of the first exercise. The journal knows what each value was, and rollback
+# goes through it backwards. What somebody else has changed in the meantime is left alone and
+# reported, and never overwritten.
 #
-# Replace the `...` by a call that takes the changes back. `form.result` holds what apply
-# returned, and its `.journal` is what `nk.configure.rollback(journal, host)` wants. (Rather a
-# form? `nk.course.rollback_form(done, host)`.)
+# Replace the `...` by a call that takes the changes back: `nk.configure.rollback(journal, host)`.
+# `form_apply.result` holds what apply returned, and its `.journal` is the journal. (Rather a form?
+# Write `nk.course.rollback_form(done, host)` alone in a cell.)
 
 # %% tags=["learner"]
-done = form.result
+done = form_apply.result
 undone = ...
 
 # %% tags=["solution"]
-done = form.result
+done = form_apply.result
 undone = nk.configure.rollback(done.journal, host)
 undone
 
@@ -300,21 +317,23 @@ undone
 nk.course.check("03.rolled-back", host, plan=plan, done=done, undone=undone)
 
 # %% [markdown]
-# A guest that has no ESXi and no VMware Tools yet cannot be asked to shut down. If rollback
-# says so, it is your choice to pull the plug: `hard_power_off=True`.
+# A guest in which VMware Tools do not run cannot be asked to shut down. If rollback says so, it is
+# your choice to pull the plug: `nk.configure.rollback(…, hard_power_off=True)`. If the kernel was
+# restarted after the apply, `form_apply.result` is empty; the check then names the journal.
 
 # %% [markdown] tags=["instructor"]
 # **Expected**: `undone = nk.configure.rollback(done.journal, host)`. The check compares the plan
-# made now with the first one. **Common mistake**: running the cell before the apply; it says so.
-# The port group of the exercise above is not touched: each journal takes back its own steps only.
+# made now with the first one. **Common mistake**: running the cell before the apply; the check
+# says so. The port group of the exercise above is not touched: each journal takes back its own
+# steps only.
 
 # %% [markdown]
 # ## What a nested host gives up
 #
-# A nested host cannot be handed a physical device (DirectPath I/O), cannot be protected by
+# A nested host cannot be given a physical device (DirectPath I/O), cannot be protected by
 # Fault Tolerance, and cannot be moved to another host while it runs. This binds the nested host
-# itself, L1. Its own VMs can well move from one nested host to another: that is what nested
-# clusters are for.
+# itself, L1. Its own VMs can move from one nested host to another: that is what nested clusters
+# are for (lesson 07). Lesson 05 has these limits with their sources.
 
 # %% [markdown]
 # ## Quiz
@@ -328,12 +347,14 @@ quiz.asked[0].choose(0)
 quiz.asked[1].choose(0, 1)
 quiz.asked[2].choose(0)
 quiz.asked[3].choose(1)
-[asked.submit() for asked in quiz.asked]
+right = [asked.submit() for asked in quiz.asked]
+quiz
 
 # %% [markdown]
 # ## Key points
 #
-# - Off, expose hardware virtualization, enough CPU and reserved memory, port group, on.
+# - The order: VM off, hardware virtualization exposed, enough CPU and reserved memory, port group,
+#   VM on.
 # - Forged transmits let the frames of L2 out, promiscuous mode lets them in. On a distributed
 #   switch MAC learning takes the place of promiscuous mode.
 # - Loosen one port group, never the whole switch; the effective policy counts.
