@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -54,3 +55,13 @@ def test_a_home_that_cannot_be_written_is_said_before_jupyterlab_starts(
     with pytest.raises(CourseError, match="cannot be written") as raised:
         launch.open_lesson("00", browser=False)
     assert "HOME=" in raised.value.remedy
+
+
+def test_pictures_of_the_readme_are_there_small_and_told_in_words() -> None:
+    shown = re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", README.read_text(encoding="utf-8"))
+    kept = {path.name for path in (README.parent / "docs" / "images").iterdir()}
+    assert {Path(file).name for _, file in shown} == kept
+    assert len({words for words, _ in shown}) == len(shown)
+    for words, file in shown:
+        assert len(words) > 60, file
+        assert (README.parent / file).stat().st_size < 200_000, file
