@@ -227,6 +227,31 @@ def test_a_chart_for_one_run_says_so_when_two_are_chosen(hardware: Run, emulated
     assert "this chart shows one run, and 2 are chosen" in bench.message
 
 
+def test_two_runs_without_a_common_workload_get_words_instead_of_an_empty_table(
+    hardware: Run,
+) -> None:
+    layers = [facts.layer for facts in hardware.layers]
+    keep_run(replace(part_of(hardware, layers, ["exit"]), run_id="one"))
+    keep_run(replace(part_of(hardware, layers, ["disk-read"]), run_id="other"))
+    bench = explore.explorer()
+    choose(bench, "other", "one")
+    html = bench.static_html()
+    assert bench.figure is not None
+    assert "No workload was measured in the same layer of both" in html
+    assert "<table" not in html
+
+
+def test_with_three_runs_the_page_says_which_number_is_which(hardware: Run) -> None:
+    for name in "abc":
+        keep_run(replace(hardware, run_id=name))
+    bench = explore.explorer()
+    choose(bench, "c", "b", "a")
+    html = bench.static_html()
+    assert "Run 1: yours · c" in html
+    assert "Run 3: yours · a" in html
+    assert "<table" not in html
+
+
 def test_published_sources_are_picked_and_cited(hardware: Run, emulated: Run) -> None:
     keep_run(emulated)
     bench = explore.explorer()

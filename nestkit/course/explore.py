@@ -158,8 +158,10 @@ class Explorer:
                 runs = self._asked()
                 self.figure = CHARTS[self.chart.value](runs, self.figures(), base)
                 self._picture.value = self._image(self.figure)
-                if len(runs) == 2:
-                    self._table.value = self._machines(*runs)
+                if len(runs) > 1:
+                    self._table.value = self._numbered() + (
+                        _side_by_side(*runs) if len(runs) == 2 else ""
+                    )
                 elif self.chart.value == PUBLISHED:
                     self._table.value = self._citations()
             except NestkitError as error:
@@ -255,16 +257,14 @@ class Explorer:
             f"<details><summary>The same in words</summary><p>{alt}</p></details>"
         )
 
-    def _machines(self, first: Run, second: Run) -> str:
-        table = markup.Table(
-            compare_machines(first, second),
-            caption="Two machines: ratio is the second's time per operation over the first's",
-        )
-        names = "\n".join(
-            f"{place}: {label}"
-            for place, label in zip(("Run 1, first", "Run 2, second"), self.runs.value, strict=True)
-        )
-        return markup.status(names) + markup.block(table._repr_html_())
+    def _numbered(self) -> str:
+        """Which run has which number in the chart."""
+        order = (", first", ", second") if len(self.runs.value) == 2 else ()
+        names = [
+            f"Run {number}{order[number - 1] if order else ''}: {label}"
+            for number, label in enumerate(self.runs.value, start=1)
+        ]
+        return markup.status("\n".join(names))
 
     def _citations(self) -> str:
         columns = {
@@ -273,7 +273,10 @@ class Explorer:
         }  # fmt: skip
         shown = published_frame(self.figures())[list(columns)].rename(columns=columns)
         table = markup.Table(shown, caption="Published by others, on hardware")._repr_html_()
-        words = f"All {len(shown)} figures of the chosen sources, with their citations"
+        words = (
+            f"All {len(shown)} figures of the chosen sources, with their citations; "
+            "the chart draws those of work like yours"
+        )
         return markup.block(f"<details><summary>{words}</summary>{table}</details>")
 
     def static_html(self) -> str:
@@ -289,6 +292,16 @@ class Explorer:
 
     def __repr__(self) -> str:
         return f"<Explorer: {self.chart.value} of {len(self.runs.value)} run(s)>"
+
+
+def _side_by_side(first: Run, second: Run) -> str:
+    frame = compare_machines(first, second)
+    if frame.empty:
+        return markup.notice(
+            "note", "No table of the two", "No workload was measured in the same layer of both."
+        )
+    caption = "Two machines: ratio is the second's time per operation over the first's"
+    return markup.block(markup.Table(frame, caption)._repr_html_())
 
 
 def _png(figure: Figure, *, dpi: int) -> bytes:
