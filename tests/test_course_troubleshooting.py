@@ -178,6 +178,10 @@ def test_a_repaired_host_passes_and_an_untouched_one_is_not_done_yet() -> None:
         assert before.hints
         nk.configure.apply(plan, host)
         assert nk.course.check("09.repaired", host, plan=plan).ok
+    assert nk.course.check("09.causes", right()).ok  # what was right stays right
+    wrong = nk.course.check("09.causes", {broken.number: "esx.vm.memory"})
+    assert "nothing blocks" in str(wrong)
+    assert "nestkit reset" in str(wrong)
 
 
 def test_sources_are_links_with_a_short_label() -> None:

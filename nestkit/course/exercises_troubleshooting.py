@@ -1,4 +1,4 @@
-"""The checks of lesson 09. They ask the broken hosts, not the table of cases."""
+"""The checks of lesson 09. They ask the broken hosts, and the table only of a repaired one."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ def _hint(number: object, given: set[str], asked: tuple[Case, ...]) -> str:
         )
     with closing(connect(case.at)) as host:
         broken = _broken(host, case)
-    if not broken:
+    if not broken and given != {case.rule}:  # repaired since: only the table still knows
         return f"host {number}: nothing blocks {case.vm} any more; nestkit reset puts it back"
-    if given <= broken:
+    if not broken or given <= broken:
         return ""
     return (
         f"host {number}: {', '.join(sorted(given - broken))} does not fail on {case.vm}; ask "

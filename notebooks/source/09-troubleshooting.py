@@ -163,6 +163,9 @@ nk.course.check("09.repaired", host, plan=plan)
 # To take it back: `nk.configure.rollback(repair.result.journal, host)`. To put all practice hosts
 # back to their first state: `nk.practice.reset()`, or `nestkit reset` in a terminal.
 
+# %% tags=["solution"]
+nk.configure.rollback(repair.result.journal, host)
+
 # %% [markdown]
 # ## Quiz
 
