@@ -98,7 +98,7 @@ def lines(script: str, stdin: str = "") -> list[str]:
         # errors
         ("try { throw 'x' } catch { \"c $_\" } finally { 'f' }", ["c x", "f"]),
         ("try { Get-Nope } catch { $_.FullyQualifiedErrorId }", ["CommandNotFoundException"]),
-        ("try { 1/0 } catch [System.DivideByZeroException] { 'no' } catch { 'any' }", ["any"]),
+        ("try { 1/0 } catch [System.DivideByZeroException] { 'zero' } catch { 'any' }", ["zero"]),
         ("try { throw @{a=7} } catch { $_.TargetObject.a }", ["7"]),
         ("try { try { throw 'in' } finally { 'f' } } catch { \"o $_\" }", ["f", "o in"]),
         ("try { try { throw 'a' } catch { throw } } catch { \"again $_\" }", ["again a"]),

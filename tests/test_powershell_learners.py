@@ -27,6 +27,12 @@ def run(script: str, stdin: str = "") -> tuple[str, str]:
          ["8704"]),
         ("[long]'2kb'; '1MB' / 1KB", ["2048", "1024"]),
         ("hostname; whoami.exe; $LASTEXITCODE", ["HV01", "hv01\\administrator", "0"]),
+        # lists of arguments that begin with an expression and go on with a bare word
+        ("Get-VM *-01 | Select-Object @{n='a';e={1}}, Name | % { \"$($_.a) $($_.Name)\" }",
+         ["1 nested-hv-01"]),
+        ("(Get-VM 'nested-hv-01', nested-hv-02, *-03).Name",
+         ["nested-hv-01", "nested-hv-02", "nested-hv-03"]),
+        ("'b','a' | Sort-Object { $_ }, Length -Desc", ["b", "a"]),
         # the preference variables of -WhatIf and -Confirm are obeyed, and a switch is stronger
         (
             "$WhatIfPreference = $true; Stop-VM nested-hv-02; \"$((Get-VM nested-hv-02).State)\"",
@@ -38,6 +44,9 @@ def run(script: str, stdin: str = "") -> tuple[str, str]:
             ["Off"],
         ),
         ("$ConfirmPreference = 'None'; Remove-VM nested-hv-12; @(Get-VM *-12).Count", ["0"]),
+        ("Get-VM *-01 | Remove-VM -Force -WhatIf; Set-VMProcessor *-01 -Count 2 -WhatIf",
+         ['What if: Performing the operation "Remove-VM" on target "nested-hv-01".',
+          'What if: Performing the operation "Set-VMProcessor" on target "*-01".']),
         # spans, enumerations and identifiers under a format
         ("'{0:hh\\:mm}|{0:d\\.hh}' -f [timespan]'1.02:03:04'", ["02:03|1.02"]),
         ("([timespan]'02:03:04').ToString('h\\h\\ mm')", ["2h 03"]),
@@ -71,6 +80,9 @@ def test_it_does_what_51_does(script: str, lines: list[str]) -> None:
         ("$ConfirmPreference = 'Low'; Stop-VM nested-hv-02", "$ConfirmPreference = 'low'"),
         ("$PSDefaultParameterValues = @{ '*:WhatIf' = $true }", "$psdefaultparametervalues"),
         ("$OFS = ','", "$ofs"),
+        ("$ErrorActionPreference = 'Stopp'", "$erroractionpreference = 'Stopp'"),
+        ("$x = 1, bar", "Unexpected token"),
+        ("Get-VM | Format-Table | ConvertTo-Json", "as input of ConvertTo-Json"),
         ("$Host.UI.RawUI", "the automatic variable $host"),
         ("\"$env:PATH\"", "the environment variable path"),
         ("function f { [CmdletBinding(SupportsShouldProcess)] param() }", "of CmdletBinding"),

@@ -185,7 +185,12 @@ _NAMES_A_VM: Final = frozenset(
 
 
 def each(inv: Invocation, vms: list[Vm], act: Callable[[Vm], None]) -> list[Vm]:
-    """Act on each VM; an error concerns one VM and does not stop the others."""
+    """Act on each VM; an error concerns one VM and does not stop the others.
+
+    With -WhatIf no VM is asked: what its state does not allow shows only when it is tried.
+    """
+    if inv.what_if:
+        return []
     done = []
     for vm in vms:
         try:

@@ -19,6 +19,10 @@ from nestkit.practice.hyperv.powershell.tree import (
 from nestkit.practice.hyperv.values import PsError, Value
 
 _OBEYED = frozenset({"formatenumerationlimit", "ofs", "psdefaultparametervalues"})
+_ACTIONS = frozenset({
+    "erroractionpreference", "progresspreference", "warningpreference", "verbosepreference",
+})  # fmt: skip
+_ACTION_NAMES = frozenset({"0", "1", "2", "4", "silentlycontinue", "stop", "continue", "ignore"})
 _READ_ONLY = frozenset({"true", "false", "null", "error", "psversiontable"})
 
 
@@ -72,6 +76,8 @@ def _assign_variable(ev: Evaluator, target: Variable, value: Value) -> None:
         return
     if name in _OBEYED:
         raise unspoken(f"setting ${name}")
+    if name in _ACTIONS and str(getattr(value, "name", value)).lower() not in _ACTION_NAMES:
+        raise unspoken(f"${name} = '{to_text(value)[:60]}'")
     if name in _READ_ONLY or name == "?":
         raise PsError(
             f"Cannot overwrite variable {name} because it is read-only or constant.",

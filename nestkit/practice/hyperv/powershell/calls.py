@@ -9,6 +9,7 @@ from nestkit.practice.hyperv.cmdlet_table import CmdletSpec
 from nestkit.practice.hyperv.powershell.binding import Argument, Binder, Bound
 from nestkit.practice.hyperv.powershell.blocks import invoke
 from nestkit.practice.hyperv.powershell.convert_numbers import to_bool
+from nestkit.practice.hyperv.powershell.display import Formatted
 from nestkit.practice.hyperv.powershell.errors import unspoken
 from nestkit.practice.hyperv.powershell.evaluator import Evaluator
 from nestkit.practice.hyperv.powershell.records import ErrorRecord
@@ -151,6 +152,9 @@ def _call(
     session = ev.session
     if not spec.played or (spec.name.lower() not in BUILTINS and spec.name not in session.cmdlets):
         raise unspoken(f"the cmdlet {spec.name}")
+    shows = spec.name.startswith(("Out-", "Format-"))
+    if items and isinstance(items[0], Formatted) and not shows:
+        raise unspoken(f"what Format-Table and its like put out as input of {spec.name}")
     _prepare_modules(ev, spec)
     binder = Binder(spec, session.table)
     bound = binder.bind(arguments, keep_rest=spec.rest is not None)

@@ -114,6 +114,10 @@ def exception_type(error: PsError) -> str:
     return "System.Management.Automation.RuntimeException"
 
 
+# The inner exception of a RuntimeException, which a catch clause may name as well.
+_INNER = {"Attempted to divide by zero.": "system.dividebyzeroexception"}
+
+
 def catches(type_name: str, error: PsError) -> bool:
     """Whether ``catch [type_name]`` takes this error. Raises PsError for a type nobody knows."""
     wanted = type_name.lower()
@@ -127,6 +131,9 @@ def catches(type_name: str, error: PsError) -> bool:
             target=type_name,
         )
     actual = exception_type(error).lower()
+    inner = _INNER.get(error.message, "")
+    if inner and inner in {wanted, "system." + wanted}:
+        return True
     if wanted.endswith("parameterbindingexception"):
         return "parameterbinding" in actual
     return actual == wanted or actual == "system." + wanted or actual.endswith("." + wanted)

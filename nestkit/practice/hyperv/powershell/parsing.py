@@ -25,22 +25,22 @@ _OPENERS = {"{": "}", "@{": "}", "(": ")", "@(": ")", "$(": ")", "[": "]"}
 class Source:
     """A script's bytes, and where in it a node stands.
 
-    ``breaks`` are byte offsets at which line breaks were put in that the script does not have.
+    ``added`` are bytes that the script does not have, each after the byte offset it was put in at.
     """
 
-    def __init__(self, text: str, breaks: Sequence[int] = ()) -> None:
+    def __init__(self, text: str, added: Sequence[tuple[int, bytes]] = ()) -> None:
         self.original = text.encode("utf-8", "replace")
         pieces, last = [], 0
-        for at in breaks:
-            pieces += [self.original[last:at], b"\n"]
+        for at, byte in added:
+            pieces += [self.original[last:at], byte]
             last = at
         self.bytes = b"".join([*pieces, self.original[last:]])
-        self.breaks = tuple(breaks)
+        self.added = tuple(added)
         self._lines = self.original.split(b"\n")
 
     def offset(self, at: int) -> int:
         """An offset of ``bytes`` as one of the script as given."""
-        return at - sum(1 for n, put in enumerate(self.breaks) if put + n < at)
+        return at - sum(1 for n, (put, _) in enumerate(self.added) if put + n < at)
 
     def text(self, node: tree_sitter.Node) -> str:
         """A node's own text."""
@@ -116,26 +116,29 @@ def parse(text: str, limits: Limits) -> tuple[Source, tree_sitter.Node]:
 
 
 def _repaired(source: Source, root: tree_sitter.Node) -> tuple[Source, tree_sitter.Node]:
-    """Break lines where PowerShell needs no break but the grammar does.
+    """Put in what PowerShell does not need but the grammar does.
 
     The grammar misreads ``switch`` clauses and a function's param block that share a line with
     what follows. A line break after a closing brace or a param block never changes a script that
-    PowerShell reads, so the broken version means the same.
+    PowerShell reads, so the broken version means the same. It also misses bare words in a list of
+    arguments that does not begin with one, ``@{n = 'x'}, Name``: such words are put in quotes.
     """
     for _ in range(_REPAIR_ROUNDS):
-        places = set()
+        places: set[tuple[int, bytes]] = set()
         for node, _depth in walk(root):
             parent = node.parent
+            if node.type == "," and (word := _bare_word(source, node)):
+                places |= {(source.offset(at), b"'") for at in word}
             if parent is None or (
                 parent.type not in {"ERROR", "switch_clause"} or node.type not in _BREAK_AFTER
             ):
                 continue
             if not re.match(rb"[ \t]*\r?\n", source.bytes[node.end_byte : node.end_byte + 80]):
-                places.add(source.offset(node.end_byte))
+                places.add((source.offset(node.end_byte), b"\n"))
         if not places:
             return source, root
         source = Source(
-            source.original.decode("utf-8", "replace"), sorted(places.union(source.breaks))
+            source.original.decode("utf-8", "replace"), sorted(places.union(source.added))
         )
         root = _parse(source)
         if not root.has_error:
@@ -143,6 +146,23 @@ def _repaired(source: Source, root: tree_sitter.Node) -> tuple[Source, tree_sitt
     return source, root
 
 
+def _bare_word(source: Source, comma: tree_sitter.Node) -> tuple[int, int] | None:
+    """Where the bare word after a comma begins and ends, in a list among a command's arguments."""
+    found = _BARE_WORD.match(source.bytes, comma.end_byte)
+    node: tree_sitter.Node | None = comma
+    while found is not None and node is not None:
+        before = node.prev_sibling
+        while before is not None and (before.is_named or before.type == ","):
+            if before.type == "command_argument_sep":
+                return found.span(1)
+            before = before.prev_sibling
+        node = node.parent if before is None else None
+        if node is not None and node.type not in {"ERROR", "array_literal_expression"}:
+            return None
+    return None
+
+
+_BARE_WORD = re.compile(rb"[ \t]*([A-Za-z_*][\w*.-]*)(?=[\s,|;)}]|\Z)")
 _BREAK_AFTER = frozenset({"statement_block", "param_block"})
 
 

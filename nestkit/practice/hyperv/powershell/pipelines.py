@@ -115,9 +115,11 @@ def _not_found(ev: Evaluator, name: str) -> PsError:
 
 # cmdlets that a learner may well try; the rest is "not recognized", with a hint
 _REFUSED = frozenset({
-    "add-content", "add-type", "clear-host", "compare-object", "convertto-csv", "convertto-html",
+    "add-content", "add-member", "add-type", "clear-host", "compare-object", "convertto-csv",
+    "convertto-html",
     "enter-pssession", "export-clixml", "export-csv", "format-custom", "format-wide", "get-alias",
-    "get-childitem", "get-content", "get-credential", "get-disk", "get-eventlog", "get-help",
+    "get-childitem", "get-computerinfo", "get-content", "get-credential", "get-disk",
+    "get-eventlog", "get-help",
     "get-history", "get-item", "get-itemproperty", "get-job", "get-location", "get-psdrive",
     "get-pssession", "get-random", "get-service", "get-process", "get-variable", "get-winevent",
     "get-wmiobject", "import-clixml", "import-csv", "invoke-expression", "invoke-restmethod",
