@@ -239,7 +239,7 @@ other = nk.configure.plan(host, vm="nested-hv-12")
 print(other.script("powershell"))
 
 # %%
-print(plan.script("gui"))  # of the plan above, with all six steps
+print(plan.script("gui"))  # of the plan above
 
 # %% [markdown]
 # The cmdlets carry their module's name (`Hyper-V\Get-VM`), because PowerCLI has `Get-VM`,
@@ -285,9 +285,9 @@ undone
 nk.course.check("04.rolled-back", host, plan=plan, done=done, undone=undone)
 
 # %% [markdown]
-# One step is reported as *not undone*: the role stays installed in the guest. Rollback restores
-# what the host holds of the VM (power, extensions, processors, memory, NICs), and says plainly
-# what it cannot bring back.
+# The step that installed the role is reported as *not undone*: the role stays in the guest, and a
+# second run of this lesson has one step less. Rollback restores what the host holds of the VM
+# (power, extensions, processors, memory, NICs), and says plainly what it cannot bring back.
 #
 # ## What a nested host gives up
 #
