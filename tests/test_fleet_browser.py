@@ -10,7 +10,15 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from jupyter_page import chromium
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Dialog,
+    Error,
+    Page,
+    Request,
+    sync_playwright,
+)
 
 import nestkit as nk
 from nestkit.hosts.base import Unread
@@ -49,12 +57,27 @@ class Opened:
     """The page, with all that it asked for and said."""
 
     def __init__(self, page: Page, path: Path) -> None:
-        self.page, self.asked, self.said = page, [], []
-        page.on("request", lambda request: self.asked.append(request.url))
-        page.on("console", lambda message: self.said.append(message.text))
-        page.on("pageerror", lambda error: self.said.append(str(error)))
-        page.on("dialog", lambda dialog: (self.said.append(dialog.message), dialog.dismiss()))
+        self.page = page
+        self.asked: list[str] = []
+        self.said: list[str] = []
+        page.on("request", self._request)
+        page.on("console", self._message)
+        page.on("pageerror", self._error)
+        page.on("dialog", self._dialog)
         page.goto(path.as_uri())
+
+    def _request(self, request: Request) -> None:
+        self.asked.append(request.url)
+
+    def _message(self, message: ConsoleMessage) -> None:
+        self.said.append(message.text)
+
+    def _error(self, error: Error) -> None:
+        self.said.append(str(error))
+
+    def _dialog(self, dialog: Dialog) -> None:
+        self.said.append(dialog.message)
+        dialog.dismiss()
 
     def rows(self) -> int:
         """How many rows are to be seen; what the page says must be the same."""
