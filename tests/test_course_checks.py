@@ -365,6 +365,14 @@ def test_the_lessons_about_esxi_say_so_on_a_hyper_v_host(state_dir: Path) -> Non
         host.close()
 
 
+def test_a_vcenter_is_not_taken_for_the_lessons_host(state_dir: Path) -> None:
+    with nk.practice.start("vpx") as practice:
+        with pytest.raises(CourseError, match="is a vCenter") as raised:
+            hosts.use_host(practice.url, practice.password)
+        assert "one of its hosts" in raised.value.remedy
+    assert hosts.address() == "practice://esx"
+
+
 def test_another_seed_gives_another_vm_the_same_fault(state_dir: Path) -> None:
     found = set()
     for seed in (1, 2, 3):

@@ -135,6 +135,7 @@ def use_host(address: str, password: str | None = None) -> Chosen:
         If the host cannot be reached, trusted or logged in to; then nothing is remembered.
     """
     from nestkit.hosts import connect
+    from nestkit.hosts.vpx import VpxHost
 
     with closing(connect(address, password=password)) as host:
         if host.platform == "local":
@@ -147,6 +148,12 @@ def use_host(address: str, password: str | None = None) -> Chosen:
                 f"{address} is a Hyper-V host, and this choice is for the lessons about ESXi",
                 remedy=f"use {DEFAULT} here; lesson 04 is about Hyper-V, and its first cell has "
                 "the address to change",
+            )
+        if isinstance(host, VpxHost):
+            raise CourseError(
+                f"{address} is a vCenter, and the lessons work on one ESXi host",
+                remedy=f"use {DEFAULT}, or the address of one of its hosts, such as "
+                "esx://root@esxi01.lab; lesson 03 brings a practice vCenter of its own",
             )
         facts = host.read()
     note = progress.set_setting("host", address)

@@ -75,7 +75,8 @@ nk.course.layers_diagram(depth=2)
 #
 # - **Forms.** Fill in the fields, press the button. Below the fields stands the Python call
 #   that the button makes; it changes as you type. Copy it: it does the same in your own script.
-#   By keyboard: Tab moves, Space ticks a box or opens a list, Enter presses a button.
+#   By keyboard: Tab moves, Space ticks a box, Enter presses a button. Space also opens a list,
+#   in which the arrow keys choose and Enter takes; on a closed list they move to another cell.
 # - **Exercises.** A cell with `...` waits for you: put your answer in the place of the three
 #   dots, and run the cell. The check below it looks at the *system* and says “passed”, “not done
 #   yet” or “not right”, with a hint. Nothing breaks if you run it too early.
@@ -114,15 +115,14 @@ nk.course.check("00.ready")
 # protocol, so the calls that you learn here are the ones for a real host; only the address
 # differs. And it can be broken and reset as often as you like.
 #
-# What you choose here is the **ESXi** host of the lessons. (Lesson 04, about Hyper-V, brings a
-# practice host of its own.)
+# What you choose here is the **ESXi** host of the lessons: one host, not a vCenter. (Lesson 04,
+# about Hyper-V, brings a practice host of its own.)
 #
 # - Stay with `practice://esx` unless you have a host that you may change.
-# - With a real one, write its address: `esx://root@esxi01.lab`, or for a vCenter
-#   `vpx://user@vcenter.lab`. Its certificate is verified. If it signed its own, nestkit stops and
-#   shows the certificate's fingerprint. Compare it on the host itself (in its shell: `openssl x509
-#   -in /etc/vmware/ssl/rui.crt -noout -fingerprint -sha256`), and add it to the address:
-#   `?pin=sha256:…`.
+# - With a real one, write its address: `esx://root@esxi01.lab`. Its certificate is verified. If
+#   it signed its own, nestkit stops and shows the certificate's fingerprint. Compare it on the
+#   host itself (in its shell: `openssl x509 -in /etc/vmware/ssl/rui.crt -noout -fingerprint
+#   -sha256`), and add it to the address: `?pin=sha256:…`.
 # - Leave the password empty to have it looked up: in the environment variable
 #   `NESTKIT_PASSWORD`, then in your system's keyring. What you type here is used once and not
 #   kept.
