@@ -172,6 +172,11 @@ def test_the_frequency_is_given_only_where_it_was_measured():
     assert "tsc_early_khz=2445000" in kernel_arguments(1, tsc_khz=2445000)
 
 
+def test_only_the_emulated_guest_keeps_a_timer_that_repeats_by_itself():
+    assert "highres=off nohz=off" in kernel_arguments(1, tsc_khz=2445000)
+    assert not any("highres" in kernel_arguments(layer) for layer in (1, 2, 3))
+
+
 def test_only_inner_guests_skip_parts_of_their_start():
     assert "initcall_blacklist" not in kernel_arguments(1)
     assert "initcall_blacklist" in kernel_arguments(3)
