@@ -60,6 +60,12 @@ def jupyterlab(folder: Path) -> Iterator[str]:
     (settings / "tracker.jupyterlab-settings").write_text(json.dumps({"windowingMode": "none"}))
     token = secrets.token_hex(16)
     port = 20000 + secrets.randbelow(20000)
+    environment = launch.environment() | {
+        "JUPYTER_TOKEN": token,
+        "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
+        "NESTKIT_STATE": str(folder / "state"),
+    }
     server = subprocess.Popen(
         [
             sys.executable,
@@ -67,13 +73,7 @@ def jupyterlab(folder: Path) -> Iterator[str]:
             *(f"--ServerApp.root_dir={folder / 'notebooks'}", "--ServerApp.log_level=ERROR"),
             f"--ServerApp.port={port}",
         ],
-        env=launch.environment()
-        | {
-            "JUPYTER_TOKEN": token,
-            "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
-            "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
-            "NESTKIT_STATE": str(folder / "state"),
-        },
+        env=environment,
     )
     try:
         address = _first_answer(server, port, token)
@@ -81,6 +81,9 @@ def jupyterlab(folder: Path) -> Iterator[str]:
     finally:
         server.terminate()
         server.wait(timeout=30)
+        # practice hosts outlive the lessons that started them, and not their test
+        stop = [sys.executable, "-m", "nestkit", "practice", "stop"]
+        subprocess.run(stop, env=environment, check=True, capture_output=True)
 
 
 def _first_answer(server: subprocess.Popen[bytes], port: int, token: str) -> str:
