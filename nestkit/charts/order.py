@@ -158,7 +158,7 @@ def _sentence(layer: str, counted: Sequence[Sample], middle: float) -> str:
     text = f"{layer} from {min(times):.2f} to {max(times):.2f} of its median, {flagged} flagged"
     if half:
         drift = statistics.median(times[half:]) / statistics.median(times[:half]) - 1
-        text += f", second half against first {drift:+.0%}"
+        text += f", second half against first {drift:+.1%}"
     return text
 
 

@@ -29,8 +29,9 @@
 # - find out which work nested paging spares, and where nothing may be claimed.
 
 # %% [markdown] tags=["instructor"]
-# **Timing** (60 min): exits 8 · what disturbs a measurement 7 · form and provenance 8 · charts 10
-# · the two exercises 10 · CPU, memory, I/O 5 · third layer 5 · nested paging 5 · published 2.
+# **Timing** (60 min): exits 7 · what disturbs a measurement 6 · form and provenance 7 · charts 10
+# · the two exercises 10 · CPU, memory, I/O 4 · third layer 5 · nested paging 5 · published 2 ·
+# quiz 4.
 #
 # **In a class leave the form on replay.** Labs on one machine take turns, and a class that
 # boots thirty of them waits for the last one until tomorrow. One person may show a boot on the
@@ -63,8 +64,9 @@ import nestkit as nk
 # ## It is the exits
 #
 # With hardware virtualization a guest runs on the processor itself, at full speed, until it
-# does something that its hypervisor must see: it asks for CPUID, touches a device, waits for a
-# timer. Then the processor **leaves the guest**. That is an *exit*.
+# does something that its hypervisor must see: it asks the processor what it is (the instruction
+# CPUID), touches a device, waits for a timer. Then the processor **leaves the guest**. That is an
+# *exit*.
 #
 # One layer further in, an exit costs much more. The processor knows only one hypervisor, L0. So
 # an exit of L2 goes to L0 first, which hands it to L1; L1 handles it, and each thing it does
@@ -188,7 +190,8 @@ nk.course.Picture(figure, nk.charts.alt_text(figure))
 # interval contains 1 the verdict is “no measurable difference”.
 
 # %%
-columns = ["workload", "layer", "median", "unit", "ratio", "ratio_low", "ratio_high", "verdict"]
+columns = ["workload", "layer", "median", "unit"]
+columns += ["ratio", "ratio_low", "ratio_high", "verdict"]
 nk.course.Table(run.summary()[columns], caption="What each layer costs")
 
 # %% [markdown]
@@ -218,7 +221,8 @@ clocks = (counted["guest_s"] / counted["host_s"] - 1).abs()
 flags = counted["reason"].str.split("; ").explode().str.split().str[0]
 print(f"{len(counted)} samples count; {(counted['reason'] != '').sum()} of them are flagged")
 print(f"the two clocks differ by {clocks.median():.2%} (median)")
-flags[flags.fillna("") != ""].value_counts().rename_axis("flag").reset_index(name="samples")
+kinds = flags[flags.fillna("") != ""].value_counts()
+nk.course.Table(kinds.rename_axis("flag").reset_index(name="samples"), caption="Flags by kind")
 
 # %% [markdown] tags=["instructor"]
 # **Expected**: in a nested lab the inner guest often reports steal, because its virtual CPU
@@ -234,7 +238,8 @@ flags[flags.fillna("") != ""].value_counts().rename_axis("flag").reset_index(nam
 # **count**: no warm-up, and valid. Keep all columns.
 
 # %%
-frame[["round", "layer", "workload", "value", "unit", "warmup", "valid"]].head(6)
+first = frame[["round", "layer", "workload", "value", "unit", "warmup", "valid"]].head(6)
+nk.course.Table(first, caption="The first six samples")
 
 # %% tags=["learner"]
 rows = ...
@@ -273,13 +278,13 @@ nk.course.check("06.overhead", run, overhead, workload="exit", layer="L2", basel
 # The time of one operation is one divided by that.
 
 # %% tags=["solution"]
-rows = frame[
+sums = frame[
     (frame["workload"] == "arithmetic")
     & frame["layer"].isin(["L1", "L2"])
     & ~frame["warmup"]
     & frame["valid"]
 ]
-pairs = 1 / rows.pivot(index="round", columns="layer", values="value")
+pairs = 1 / sums.pivot(index="round", columns="layer", values="value")
 round(float((pairs["L2"] / pairs["L1"]).median()), 2)
 
 # %% [markdown]
@@ -301,7 +306,7 @@ nk.course.Picture(figure, nk.charts.alt_text(figure))
 # (If your run did not note it, the recorded run of three layers stands in.)
 
 # %%
-noted = next(r for r in (run, nk.course.recorded_run(3)) if r.provenance.get("memory"))
+noted = run if run.provenance.get("memory") else nk.course.recorded_run(3)
 memory = pd.DataFrame(noted.provenance["memory"])
 nk.course.Table(memory, caption=f"Memory per layer in MiB, of a {noted.origin} run")
 
@@ -327,8 +332,8 @@ nk.course.Picture(figure, nk.charts.alt_text(figure))
 cliff = ...
 
 # %% tags=["solution"]
-rows = deep.to_frame().query("workload == 'exit' and not warmup and valid")
-pairs = rows.pivot(index="round", columns="layer", values="value")
+exits = deep.to_frame().query("workload == 'exit' and not warmup and valid")
+pairs = exits.pivot(index="round", columns="layer", values="value")
 cliff = (pairs["L3"] / pairs["L2"]).median()
 round(float(cliff), 2)
 
