@@ -165,6 +165,7 @@ class Matrix:
     @contextmanager
     def running(self, one: Callable[[int], None], workers: int) -> Iterator[list[Future[None]]]:
         """``one`` for each case, so many at once: a future for each."""
+        importlib.import_module("pyVmomi.SoapAdapter")  # threads that import it at once may fail
         helpers = [Helper() for _ in range(workers)]
         for each in helpers:
             self.helpers.put(each)
