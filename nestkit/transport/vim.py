@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import threading
 import time
 import xml.parsers.expat
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -37,10 +38,14 @@ PAGE: Final = 500
 __all__ = ["Row", "VimSession", "load", "open_session"]
 T = TypeVar("T")
 
+# pyVmomi's modules import each other: of two threads that begin at once, one finds them half made
+_IMPORTING: Final = threading.Lock()
+
 
 def load(module: str = "pyVmomi") -> Any:
     """pyVmomi, imported when first needed; untyped, for its stubs know but a part of it."""
-    return importlib.import_module(module)
+    with _IMPORTING:
+        return importlib.import_module(module)
 
 
 class VimSession:
