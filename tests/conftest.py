@@ -6,10 +6,14 @@ import os
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 LEFT_OUT = {
     "slow": "takes minutes",
@@ -68,3 +72,15 @@ def state_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A state folder of the test's own."""
     monkeypatch.setenv("NESTKIT_STATE", str(tmp_path / "state"))
     return tmp_path / "state"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """The distribution's Chromium, without a window."""
+    from jupyter_page import chromium  # most tests need no browser
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        program = chromium(playwright)
+        yield program
+        program.close()

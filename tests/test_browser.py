@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from jupyter_page import Lesson, chromium, jupyterlab
-from playwright.sync_api import Browser, expect, sync_playwright
+from jupyter_page import Lesson, jupyterlab
+from playwright.sync_api import Browser, expect
 
 from nestkit.course import quizzes
 from nestkit.resources import notebooks_path
@@ -39,14 +39,6 @@ OF_JUPYTERLAB = (
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with jupyterlab(tmp_path_factory.mktemp("jupyter")) as where:
         yield where
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        program = chromium(playwright)
-        yield program
-        program.close()
 
 
 @pytest.fixture

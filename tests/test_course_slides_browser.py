@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from jupyter_page import chromium
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from nestkit.course import editions, slides
 
 pytestmark = pytest.mark.browser
 
 SOURCES = editions.sources()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        program = chromium(playwright)
-        yield program
-        program.close()
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from jupyter_page import chromium
 from playwright.sync_api import (
     Browser,
     ConsoleMessage,
@@ -17,7 +16,6 @@ from playwright.sync_api import (
     Error,
     Page,
     Request,
-    sync_playwright,
 )
 
 import nestkit as nk
@@ -38,14 +36,6 @@ def report() -> FleetReport:
     number = [vm.name for vm in found.sheet.vms].index("nested-esxi-07")
     found.sheet.vms[number] = replace(found.sheet.vms[number], name=HOSTILE)
     return replace(found, unread=(*found.unread, Unread('<b>hid"den</b>', "<i>not for you</i>")))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        program = chromium(playwright)
-        yield program
-        program.close()
 
 
 @pytest.fixture(scope="module")

@@ -147,6 +147,14 @@ def test_names_stay_data_in_every_script(name: str, datastore: str, network: str
     assert len(plan.script("gui").splitlines()) == len(plain.script("gui").splitlines())
 
 
+def run_by_sh(script: str) -> subprocess.CompletedProcess[bytes]:
+    """Run it; what it writes to descriptor 3 is its output."""
+    return subprocess.run(
+        ["sh", "-c", f"exec 3>&1 >/dev/null\n{script}"], capture_output=True, timeout=30,
+        check=False,
+    )  # fmt: skip
+
+
 @pytest.mark.skipif(shutil.which("sh") is None, reason="needs a POSIX shell")
 @given(names, names)
 @settings(deadline=None, max_examples=25)
@@ -158,10 +166,7 @@ def test_a_shell_gives_govc_the_very_names(name: str, network: str) -> None:
         "vm.create) made=1; for last; do :; done; printf '%s\\0' \"$last\" >&3;; "
         "object.collect) echo poweredOn;; device.ls) echo 'cdrom-3000 x';; esac; return 0; }\n"
     )
-    ran = subprocess.run(
-        ["sh", "-c", f"exec 3>&1 >/dev/null\n{stub}{script}"], capture_output=True, timeout=30,
-        check=False,
-    )  # fmt: skip
+    ran = run_by_sh(stub + script)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout == name.encode("utf-8") + b"\0"
 
@@ -182,10 +187,7 @@ def test_govc_looks_up_networks_and_datastores_by_patterns_of_nothing_else(
         "esac; for each; do case $each in -net=*|-ds=*) printf '%s\\0' \"$each\" >&3;; esac; "
         "done; return 0; }\n"
     )
-    ran = subprocess.run(
-        ["sh", "-c", f"exec 3>&1 >/dev/null\n{stub}{script}"], capture_output=True, timeout=30,
-        check=False,
-    )  # fmt: skip
+    ran = run_by_sh(stub + script)
     assert ran.returncode == 0, ran.stderr
     given_ = ran.stdout.decode("utf-8").split("\0")[:-1]
     of_iso = datastore.partition("] ")[0]  # what "[datastore] path" can tell
