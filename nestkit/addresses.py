@@ -9,6 +9,7 @@ exactly that certificate, ``?insecure=1`` skips verification (and warns). Hyper-
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -42,11 +43,15 @@ class Address:
 
 def _shown(url: str) -> str:
     """The address as it may be repeated in a message: without what might be a password."""
-    scheme, separator, _ = url.partition("://")
-    _, at, host = url.rpartition("@")
-    if not at:
-        return url
-    return f"{scheme}{separator}…@{host}" if separator and "@" not in scheme else f"…@{host}"
+    scheme, separator, rest = url.partition("://")
+    if not separator or "@" in scheme:
+        scheme, separator, rest = "", "", url
+    _, at, host = rest.rpartition("@")
+    bracket = host.find("]") + 1  # colons inside brackets belong to an IPv6 address
+    name, colon, tail = host[bracket:].partition(":")
+    if colon and not re.match(r"\d+(?:[/?]|$)", tail):
+        tail = "…"  # no port: perhaps a password written before its @
+    return f"{scheme}{separator}{'…@' if at else ''}{host[:bracket]}{name}{colon}{tail}"
 
 
 def parse(url: str) -> Address:
@@ -91,11 +96,12 @@ def parse(url: str) -> Address:
         host, port = split.hostname or "", split.port
         if port == 0:
             raise ValueError("there is no port 0")
-    except ValueError as error:
+    except ValueError:
         raise AddressError(
-            f"{_shown(url)!r} has no readable host and port: {error}",
+            f"{_shown(url)!r} has no readable host and port: a port is a number from 1 to 65535, "
+            "an IPv6 address stands in brackets",
             remedy=f"write it like {_EXAMPLES}",
-        ) from error
+        ) from None
     if split.path:
         raise AddressError(
             f"{_shown(url)!r} has a path, {split.path!r}; an address names a host only",

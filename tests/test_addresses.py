@@ -37,12 +37,17 @@ def test_port_pin_and_ipv6_are_read() -> None:
         "root:hunter2@host",
         "ftp://root:hunter2@host",
         "esx://root:hunter2@host:notaport",
+        "esx://root:hunter2",  # written halfway, as a form may read it
+        "root:hunter2",
+        "esx://root@host:hunter2/",
+        "esx://[::1]:hunter2",
     ],
 )
 def test_a_password_is_refused_and_never_repeated(url: str) -> None:
     with pytest.raises(AddressError) as caught:
         parse(url)
     assert "hunter2" not in str(caught.value)
+    assert "hunter2" not in str(caught.value.__cause__)
 
 
 @pytest.mark.parametrize(

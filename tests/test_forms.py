@@ -128,6 +128,13 @@ def test_each_type_has_its_widget_and_every_field_a_label() -> None:
     assert form.fields["timeout_s"].description == "Timeout (s)"
 
 
+def test_what_is_typed_is_sent_whole_before_the_click_on_run() -> None:
+    form = make(fields={"note": "Note", "vm": Field(lines=3), "limit": "Limit", "password": "Word"})
+    typed = (w.Text, w.Textarea, w.Password)
+    assert all(isinstance(each, typed) for each in form.fields.values())
+    assert not any(each.continuous_update for each in form.fields.values())
+
+
 def test_long_text_has_a_field_of_several_lines() -> None:
     def say(words: str, *, title: str = "") -> str:
         return words

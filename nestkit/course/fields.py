@@ -29,6 +29,8 @@ UNITS: Final = {
 }  # fmt: skip
 _STYLE: Final = {"description_width": "13em"}
 _LAYOUT: Final = {"width": "36em", "max_width": "100%"}
+# a value per keystroke can reach the kernel after the click on Run, which then acts on half a word
+_WHOLE: Final = {"continuous_update": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +67,16 @@ def label_of(name: str, field: Field) -> str:
 
 
 def _text(default: Any, common: dict[str, Any]) -> w.Widget:
-    return w.Text(value="" if default is None else str(default), continuous_update=True, **common)
+    return w.Text(value="" if default is None else str(default), **_WHOLE, **common)
 
 
 def _long_text(lines: int) -> Kind:
     def make(default: Any, common: dict[str, Any]) -> w.Widget:
         # Enter stays in the field, Tab leaves it: that is the browser's own doing
         layout = _LAYOUT | {"width": "52em"}
-        return w.Textarea(value=str(default or ""), rows=lines, **common | {"layout": layout})
+        return w.Textarea(
+            value=str(default or ""), rows=lines, **_WHOLE, **common | {"layout": layout}
+        )
 
     return Kind(make, _same)
 
@@ -126,7 +130,7 @@ KINDS: Final[dict[Any, Kind]] = {
     "str or nothing": Kind(_text, lambda v: v or None),
     "Path or nothing": Kind(_text, lambda v: Path(v) if v else None),
     "secret": Kind(
-        lambda d, c: w.Password(value="", placeholder="empty: it is looked up", **c),
+        lambda d, c: w.Password(value="", placeholder="empty: it is looked up", **_WHOLE, **c),
         lambda v: v or None,
     ),
 }
