@@ -20,9 +20,15 @@ class Picture:
 
     def png(self) -> bytes:
         """The picture's bytes; the same figure gives the same ones."""
-        buffer = io.BytesIO()
-        self.figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
-        return buffer.getvalue()
+        from PIL import Image
+
+        drawn, written = io.BytesIO(), io.BytesIO()
+        self.figure.savefig(drawn, format="png", dpi=110, metadata={"Software": None})
+        with Image.open(drawn) as image:
+            # a palette makes a notebook with ten charts a third as large, and looks the same
+            colours = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+        colours.save(written, format="png", optimize=True)
+        return written.getvalue()
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         data = base64.b64encode(self.png()).decode("ascii")

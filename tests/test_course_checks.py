@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import nestkit as nk
-from nestkit.course import checks, hosts, progress, readiness, ready
+from nestkit.course import checks, hosts, naming, progress, readiness, ready
 from nestkit.course.checks import check
 from nestkit.errors import CourseError, HostRefused, NestkitError
 from nestkit.hosts.base import Host
@@ -227,6 +227,26 @@ def test_lesson_02_repair_is_judged_by_the_host(host: Host) -> None:
     assert check("02.repaired", host, plan=plan).status == "not done yet"
     nk.configure.apply(plan, host)
     assert check("02.repaired", host, plan=plan).ok
+
+
+def test_the_code_of_a_form_has_the_names_of_its_notebook(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = nk.configure.plan(host, vm="nested-esxi-04")
+    cells: dict[str, object] = {"_1": host, "vcenter": host, "learning": plan}
+    monkeypatch.setattr(naming, "get_ipython", lambda: SimpleNamespace(user_ns=cells))
+    form = ready.apply_form(plan, host)
+    assert "".join(form.code.split()).startswith("nk.configure.apply(learning,vcenter,accept=")
+    cells["form_learning"] = form
+    form.confirm.value = True
+    done = form.run()
+    assert done is not None, form.error
+    back = ready.rollback_form(form, host)
+    assert back.code == "nk.configure.rollback(form_learning.result.journal, vcenter)"
+    # the shown code is the call: run where those names are, it makes the same one
+    assert eval("form_learning.result.journal", dict(cells)) == done.journal
+    cells.clear()
+    assert ready.preflight_form(host).code == "nk.preflight.check(host)"
 
 
 def test_lesson_03_from_plan_to_rollback_by_forms(host: Host) -> None:

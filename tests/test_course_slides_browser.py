@@ -52,6 +52,11 @@ def test_slides_need_no_network_and_no_mouse(
     assert where.inner_text() == f"{total - 1} of {total}"
     page.keyboard.press("Home")
     page.keyboard.press("n")
+    high = "() => document.querySelector('section.now').offsetHeight - innerHeight"
+    for number in range(1, total + 1):
+        assert page.evaluate(high) <= 0, f"slide {number} must be scrolled"
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("Home")
     assert where.inner_text() == f"1 of {total}"
     assert not page.locator("section.now aside").is_visible()
     assert said == []

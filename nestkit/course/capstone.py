@@ -12,6 +12,7 @@ from nestkit.configure.journal import Journal
 from nestkit.course import markup
 from nestkit.course.fields import Field
 from nestkit.course.forms import Form, form_for
+from nestkit.course.naming import name_of
 from nestkit.errors import CourseError
 from nestkit.hosts.base import Host
 
@@ -100,9 +101,9 @@ def report_form(host: Host, apply_form: Form, measure_form: Form) -> Form:
     return form_for(
         write_report,
         bind={
-            "host": ("host", host),
-            "done": ("apply_form", apply_form),
-            "run": ("measure_form", measure_form),
+            "host": (name_of(host, "host"), host),
+            "done": (name_of(apply_form, "apply_form"), apply_form),
+            "run": (name_of(measure_form, "measure_form"), measure_form),
         },
         fields={
             "conclusion": Field(

@@ -102,8 +102,6 @@ def _clean(output: dict[str, Any], hidden: dict[str, str]) -> dict[str, Any]:
     data = output.get("data")
     if data is not None:
         data.pop(WIDGET, None)  # without a kernel it would only say that its model is missing
-        if "image/png" in data:
-            data.pop("text/html", None)  # the same picture once more
     return output
 
 

@@ -9,6 +9,7 @@ from nestkit.course.fields import Field
 from nestkit.course.forms import Form, form_for
 from nestkit.course.hosts import address, use_host
 from nestkit.course.measure import measure_lab
+from nestkit.course.naming import name_of
 from nestkit.course.readiness import environment
 from nestkit.errors import CourseError
 from nestkit.hosts.base import Host
@@ -59,17 +60,28 @@ def _steps(count: int) -> str:
     return f"{count} step" if count == 1 else f"{count} steps"
 
 
+def _bound(host: Host) -> dict[str, tuple[str, Any]]:
+    return {"host": (name_of(host, "host"), host)}
+
+
+def _result(given: Any, otherwise: str) -> tuple[Any, str]:
+    """What a lesson handed on, be it a form's result, and how its notebook writes it."""
+    if isinstance(given, Form):
+        return given.result, f"{name_of(given, 'form')}.result"
+    return given, name_of(given, otherwise)
+
+
 def _names(host: Host) -> list[str]:
     return [vm.name for vm in host.read().vms if vm.is_template is not True]
 
 
 def preflight_form(host: Host, vm: str | None = None) -> Form:
-    """Check a host and one of its VMs, or all; the code calls the host ``host``."""
+    """Check a host and one of its VMs, or all."""
     from nestkit import preflight
 
     return form_for(
         preflight.check,
-        bind={"host": ("host", host)},
+        bind=_bound(host),
         fields={"vm": Field("Virtual machine", choices=[None, *_names(host)], default=vm)},
         title="Preflight: can it nest?",
         run_label="Check",
@@ -82,7 +94,7 @@ def plan_form(host: Host, vm: str) -> Form:
 
     return form_for(
         configure.plan,
-        bind={"host": ("host", host)},
+        bind=_bound(host),
         fields={
             "vm": Field("Virtual machine", choices=_names(host), default=vm),
             **(_HYPERV_GOAL if host.platform == "hyperv" else _GOAL),
@@ -104,18 +116,14 @@ def apply_form(plan: Plan | Form | None, host: Host) -> Form:
     """
     from nestkit import configure
 
-    made = plan.result if isinstance(plan, Form) else plan
+    made, called = _result(plan, "plan")
     if not isinstance(made, Plan):
         raise CourseError("there is no plan yet", remedy="make one first, with the form above")
     inside = any(step.property in GUEST_PROPERTIES for step in made.steps)
     return form_for(
         configure.apply,
         fields={"guest_password": Field("Password of the guest")} if inside else {},
-        bind={
-            "plan": ("plan", made),
-            "host": ("host", host),
-            "accept": (f'"{made.digest}"', made.digest),
-        },
+        bind=_bound(host) | {"plan": (called, made), "accept": (f'"{made.digest}"', made.digest)},
         confirm=f"I have read plan {made.digest[:12]}, {_steps(len(made.steps))}, and want it done",
         title=f"Apply the plan to {made.vm.name}",
         run_label="Apply",
@@ -132,12 +140,12 @@ def rollback_form(done: Outcome | Form | None, host: Host) -> Form:
     """
     from nestkit import configure
 
-    outcome: Any = done.result if isinstance(done, Form) else done
+    outcome, called = _result(done, "done")
     if outcome is None:
         raise CourseError("nothing was applied yet", remedy="apply a plan first")
     return form_for(
         configure.rollback,
-        bind={"journal": ("done.journal", outcome.journal), "host": ("host", host)},
+        bind=_bound(host) | {"journal": (f"{called}.journal", outcome.journal)},
         fields={"hard_power_off": Field("Pull the plug if need be")},
         confirm=f"Take {_steps(len(outcome.steps_done))} back on {outcome.plan.vm.name}",
         title="Roll back",

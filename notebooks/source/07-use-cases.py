@@ -311,7 +311,8 @@ damage.run()
 
 # %%
 STANDBY = "nested-esxi-16"
-standby_form = nk.course.apply_form(nk.configure.plan(host, vm=STANDBY), host)
+standby_plan = nk.configure.plan(host, vm=STANDBY)
+standby_form = nk.course.apply_form(standby_plan, host)
 standby_form
 
 # %% tags=["solution"]
