@@ -410,6 +410,7 @@ def _sockets(folder: Path) -> list[str]:
 
 
 @pytest.mark.timeout(7200)
+@pytest.mark.soak
 def test_labs_that_come_and_go_or_are_killed_leave_nothing(built, tmp_path, monkeypatch):
     """50 starts with NESTKIT_SOAK=1, else 12; every third is killed at a random moment."""
     seed = int(os.environ.get("NESTKIT_SOAK_SEED", time.time_ns() % 10**6))

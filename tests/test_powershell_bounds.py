@@ -274,6 +274,7 @@ def test_any_script_ends_in_a_result() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
+@pytest.mark.soak
 def test_ten_thousand_scripts_end_in_results() -> None:
     soak = bool(os.environ.get("NESTKIT_SOAK"))
     _fuzz(100_000 if soak else 10_000, seed=random.SystemRandom().randrange(2**32) if soak else 2)

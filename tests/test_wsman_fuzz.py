@@ -359,6 +359,7 @@ def test_the_host_survives_a_small_storm(host: PracticeHost) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_the_host_survives_a_storm(host: PracticeHost) -> None:
     before = psutil.Process(host.pid).memory_info().rss
     storm(host, 100_000 if os.environ.get("NESTKIT_SOAK") else 10_000, seed=2)

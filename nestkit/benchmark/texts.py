@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from nestkit.benchmark.effects import Effect, compare
 from nestkit.benchmark.provenance import contradictions
 from nestkit.benchmark.runfile import Run
 from nestkit.runners.base import LayerFacts
 
+_LARGER: Final = {
+    "ns": ((1e9, "s"), (1e6, "ms"), (1e3, "µs")),
+    "bit/s": ((1e9, "Gbit/s"), (1e6, "Mbit/s"), (1e3, "kbit/s")),
+}
 HEAD = ("workload", "layer", "median", "slowdown", "interval", "", "flags")
 
 
@@ -18,21 +23,18 @@ def format_ratio(value: float) -> str:
 
 
 def format_value(effect: Effect) -> str:
-    """The median of the absolute values with its unit, times in a unit that fits."""
-    value = effect.median
-    if value is None:
-        return "–"
-    if effect.unit == "1/s":
+    """The median of the absolute values with its unit; – where there is none."""
+    return "–" if effect.median is None else format_amount(effect.median, effect.unit)
+
+
+def format_amount(value: float, unit: str) -> str:
+    """A value with its unit, times and bit rates in a unit that fits: ``1.5 µs``, ``9,158/s``."""
+    if unit == "1/s":
         return f"{value:,.0f}/s" if value >= 100 else f"{value:.3g}/s"
-    if effect.unit == "ns":
-        for factor, unit in ((1e9, "s"), (1e6, "ms"), (1e3, "µs")):
-            if value >= factor:
-                return f"{value / factor:.3g} {unit}"
-    if effect.unit == "bit/s":
-        for factor, unit in ((1e9, "Gbit/s"), (1e6, "Mbit/s"), (1e3, "kbit/s")):
-            if value >= factor:
-                return f"{value / factor:.3g} {unit}"
-    return f"{value:,.0f} {effect.unit}" if value >= 1000 else f"{value:.3g} {effect.unit}"
+    for factor, larger in _LARGER.get(unit, ()):
+        if value >= factor:
+            return f"{value / factor:.3g} {larger}"
+    return f"{value:,.0f} {unit}" if value >= 1000 else f"{value:.3g} {unit}"
 
 
 def as_text(run: Run, baseline: str | None = None) -> str:

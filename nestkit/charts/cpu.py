@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nestkit.benchmark.runfile import Run
 from nestkit.benchmark.statistics import Interval, median_interval
+from nestkit.benchmark.texts import format_amount
 from nestkit.charts.look import (
     in_one_line,
     layer_style,
@@ -112,7 +113,7 @@ def _draw(left: Axes, right: Axes, rows: Sequence[_Row]) -> None:
 
     for y, row in enumerate(rows):
         for axes, interval, words in (
-            (left, row.done, _amount(row)),
+            (left, row.done, format_amount(row.done.median, row.unit)),
             (right, row.cpu, f"{row.cpu.median:.0f} %"),
         ):
             style: dict[str, Any] = layer_style(row.layer.depth)
@@ -130,20 +131,19 @@ def _draw(left: Axes, right: Axes, rows: Sequence[_Row]) -> None:
     for axes in (left, right):
         axes.set_ylim(len(rows) - 0.45, -0.55)
         axes.xaxis.set_major_locator(MaxNLocator(4))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
         axes.tick_params(axis="x", labelsize=8)
     left.set_yticks(range(len(rows)), [row.layer.layer for row in rows], fontsize=9)
     right.set_yticks(range(len(rows)), [""] * len(rows))
-    unit = rows[0].unit
+    scale, unit = (1e6, "Mbit/s") if rows[0].unit == "bit/s" else (1.0, rows[0].unit)
+    left.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / scale:,.10g}"))
     left.set_xlabel("operations per second" if unit == "1/s" else unit, fontsize=8.5)
     right.set_xlabel("% of one CPU, in that layer", fontsize=8.5)
 
 
-def _amount(row: _Row) -> str:
-    number = f"{row.done.median:,.0f}" if row.done.median >= 100 else f"{row.done.median:.3g}"
-    return f"{number}/s" if row.unit == "1/s" else f"{number} {row.unit}"
-
-
 def _sentence(workload: str, rows: Sequence[_Row]) -> str:
-    shown = [f"{r.layer.layer} {_amount(r)} with {r.cpu.median:.0f} % of one CPU" for r in rows]
+    shown = [
+        f"{r.layer.layer} {format_amount(r.done.median, r.unit)} "
+        f"with {r.cpu.median:.0f} % of one CPU"
+        for r in rows
+    ]
     return f"{workload_title(workload)}: {', '.join(shown)}."
