@@ -74,9 +74,10 @@ nk.course.layers_diagram(depth=2)
 # meet:
 #
 # - **Forms.** Fill in the fields, press the button. Below the fields stands the Python call
-#   that the button makes; it changes as you type. Copy it: it does the same in your own script.
-#   By keyboard: Tab moves, Space ticks a box, Enter presses a button. Space also opens a list,
-#   in which the arrow keys choose and Enter takes; on a closed list they move to another cell.
+#   that the button makes, as soon as you leave a field. Copy it: it does the same in your own
+#   script. By keyboard: Tab moves, Space ticks a box, Enter presses a button. Space also opens a
+#   list, in which the arrow keys choose and Enter takes; on a closed list they move to another
+#   cell.
 # - **Exercises.** A cell with `...` waits for you: put your answer in the place of the three
 #   dots, and run the cell. The check below it looks at the *system* and says “passed”, “not done
 #   yet” or “not right”, with a hint. Nothing breaks if you run it too early.
