@@ -40,6 +40,31 @@ class NestkitError(Exception):
         return str(self).splitlines()
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C in the middle of an apply, a resume or a rollback.
+
+    Attributes
+    ----------
+    journal
+        Where it stands what was begun.
+    """
+
+    def __init__(self, journal: Path) -> None:
+        super().__init__()
+        self.journal = journal
+
+    def __str__(self) -> str:
+        return (
+            "interrupted in the middle of a step, which the host may still finish\n"
+            f"  → `nestkit resume URL {self.journal}` goes on, "
+            f"`nestkit rollback URL {self.journal}` takes back what was done"
+        )
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in place of a traceback."""
+        return str(self).splitlines()
+
+
 class AddressError(NestkitError):
     """An address that cannot be read, or names something that is not a host."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from nestkit import practice, resources
+from nestkit import resources
 from nestkit.plans import Plan
 
 VM = "nested-esxi-01"
@@ -268,24 +267,3 @@ def test_a_state_folder_named_from_here_is_found_by_all(tmp_path: Path) -> None:
         assert nestkit("practice", "stop", NESTKIT_STATE=name).stdout.startswith("1 ")
     if os.name == "posix":
         assert (tmp_path / "st ate ü").stat().st_mode & 0o777 == 0o700
-
-
-@pytest.mark.skipif(os.name != "posix", reason="signals are Unix's")
-def test_ctrl_c_stops_after_the_step_and_the_journal_is_told(tmp_path: Path) -> None:
-    with practice.start("esx", faults={"slow_task": 1}) as host:
-        env = os.environ | {"NESTKIT_PASSWORD": host.password}
-        path = tmp_path / "plan.json"
-        made = nestkit("plan", host.url, "--vm", VM, "--save", str(path), **env)
-        digest = re.search(r"digest (\w+)", made.stdout)[1]  # type: ignore[index]
-        process = subprocess.Popen(
-            [sys.executable, "-m", "nestkit", "apply", host.url, str(path), "--accept", digest],
-            env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        assert process.stderr and process.stderr.readline()  # the first step has begun
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
-        assert process.returncode == 130, err
-        assert "stopped on request" in err
-        journal = out.strip()
-        assert nestkit("resume", host.url, journal, **env).returncode == 0
-        assert nestkit("rollback", host.url, journal, **env).returncode == 0

@@ -11,7 +11,7 @@ import click
 from nestkit import __version__
 from nestkit.cli import course_verbs, host_verbs, machine_verbs, report_verbs, vsphere_verbs
 from nestkit.cli.terminal import INTERRUPTED, NOT_DONE, drop_what_cannot_be_written, say
-from nestkit.errors import NestkitError
+from nestkit.errors import Interrupted, NestkitError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -52,8 +52,9 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         status = NOT_DONE
-    except (click.Abort, KeyboardInterrupt):
-        say("nestkit: interrupted", err=True)
+    except (click.Abort, KeyboardInterrupt) as error:
+        cut = error.__cause__  # click makes an Abort of every Ctrl-C
+        say(f"nestkit: {cut if isinstance(cut, Interrupted) else 'interrupted'}", err=True)
         status = INTERRUPTED
     except OSError as error:
         if os.environ.get("NESTKIT_DEBUG"):

@@ -19,7 +19,7 @@ from nestkit.cli.terminal import (
     stop_between_steps,
 )
 from nestkit.cli.vsphere_verbs import show_plan, survey
-from nestkit.errors import NestkitError
+from nestkit.errors import Interrupted, NestkitError
 
 if TYPE_CHECKING:
     from nestkit.plans import NestedGoal
@@ -120,22 +120,25 @@ def apply(url: str, plan_file: Path, accept: str) -> int:
     """Carry out a saved plan and verify it.
 
     Prints the path of the journal, with which it can be taken back, also where it was cut short;
-    nothing, where nothing was begun. A password of the guest
-    comes from NESTKIT_GUEST_PASSWORD, the keyring, or a prompt.
+    nothing, where nothing was begun. Ctrl-C stops after the step; a second one interrupts it. A
+    password of the guest comes from NESTKIT_GUEST_PASSWORD, the keyring, or a prompt.
     """
     from nestkit import configure, connect
     from nestkit.plans import Plan
 
     made = Plan.load(plan_file)
-    try:
-        with closing(connect(url)) as host, Progress() as progress, stop_between_steps() as cancel:
-            outcome = configure.apply(made, host, accept=accept, progress=progress, cancel=cancel)
-    except NestkitError as error:
-        if error.journal:
-            say(error.journal, raw=True)
-        raise
-    say(outcome.journal, raw=True)
-    say(outcome, err=True)
+    with closing(connect(url)) as host:  # all is said before it is closed, which may take long
+        try:
+            with Progress() as progress, stop_between_steps() as cancel:
+                outcome = configure.apply(
+                    made, host, accept=accept, progress=progress, cancel=cancel
+                )
+        except (NestkitError, Interrupted) as error:
+            if error.journal:
+                say(error.journal, raw=True)
+            raise
+        say(outcome.journal, raw=True)
+        say(outcome, err=True)
     return _status(done=outcome.verified, cancelled=outcome.cancelled)
 
 

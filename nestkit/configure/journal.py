@@ -17,7 +17,7 @@ from typing import Any, Final, Literal, Self
 
 from filelock import FileLock, Timeout
 
-from nestkit.errors import JournalError, PlanError
+from nestkit.errors import Interrupted, JournalError, PlanError
 from nestkit.plans import Json, Plan
 from nestkit.state import state_dir
 
@@ -166,6 +166,8 @@ class Journal:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+        if kind is KeyboardInterrupt:
+            raise Interrupted(self.path) from error
 
     def _note(self, record: dict[str, Any]) -> None:
         self._count += 1
