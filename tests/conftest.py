@@ -8,9 +8,10 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -29,6 +30,16 @@ _deselected: Counter[str] = Counter()
 _state = tempfile.TemporaryDirectory(prefix="nestkit-test-", ignore_cleanup_errors=True)
 os.environ["NESTKIT_STATE"] = _state.name
 os.environ.pop("NESTKIT_PASSWORD", None)
+
+# The same examples each time, however slow the machine: what fails was changed, and not unlucky.
+# --hypothesis-profile=random draws others, and --hypothesis-seed=N draws those again.
+_PATIENT: Final = {
+    "deadline": None,
+    "suppress_health_check": [HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+}
+settings.register_profile("random", **_PATIENT)
+settings.register_profile("same", **_PATIENT, derandomize=True)
+settings.load_profile("same")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

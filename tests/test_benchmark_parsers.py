@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nestkit.benchmark.parsers import (
@@ -192,7 +192,6 @@ def test_a_probe_that_contradicts_itself_is_an_error() -> None:
 
 @pytest.mark.parametrize("name", REAL)
 @given(data=st.data())
-@settings(deadline=None)
 def test_an_output_cut_off_is_an_error_or_still_right(name: str, data: st.DataObject) -> None:
     parse, text = REAL[name]
     cut = text[: data.draw(st.integers(0, len(text) - 1))]
@@ -207,7 +206,6 @@ def test_an_output_cut_off_is_an_error_or_still_right(name: str, data: st.DataOb
 
 @pytest.mark.parametrize("parse", sorted({p for p, _ in REAL.values()}, key=repr))
 @given(text=st.text())
-@settings(deadline=None)
 def test_any_text_is_a_reading_or_a_run_error(parse: Callable[[str], Reading], text: str) -> None:
     with pytest.raises(RunError):
         parse(text)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_configure_fake import GROUP_ID, HOST_ID, VM_ID, FakeHost
 
@@ -413,9 +413,7 @@ def latest(folder: Path) -> Path:
     return max(folder.glob("*.jsonl"))
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150)
 @given(
     power=st.sampled_from(["on", "off"]),
     start=st.booleans(),

@@ -114,7 +114,7 @@ def test_minimums_come_from_the_rules(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Scenario(vms=0).host_size() == (2, 10, 32)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     spare=st.integers(0, 3), vms=st.integers(0, 7), memory=st.integers(4, 400),
     cores=st.integers(1, 40), disk=st.integers(30, 3000),

@@ -244,7 +244,7 @@ hosts = st.builds(
 
 @pytest.mark.parametrize("platform", ["esx", "hyperv"])
 @given(st.lists(hosts, min_size=1, max_size=2), st.lists(vms, max_size=8), st.data())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_columns_agree_with_rules_judged_one_by_one(
     platform: Any, some: list[HostFacts], many: list[VmFacts], data: Any
 ) -> None:

@@ -168,7 +168,7 @@ def test_the_code_changes_with_each_field_and_leaves_defaults_out() -> None:
     assert form.code == 'act(host, "one", count=3)'
 
 
-@settings(deadline=None, max_examples=60)  # the machine may be busy
+@settings(max_examples=60)  # the machine may be busy
 @given(
     vm=TEXTS, folder=TEXTS, note=TEXTS, name=TEXTS,
     count=st.integers(-(2**40), 2**40),

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from played_hyperv import PlayedSession, played_host
 
@@ -407,9 +407,7 @@ NAMES = st.text(
 ).filter(lambda text: bool(text.strip()))
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25)
 @given(NAMES, NAMES)
 def test_any_name_comes_back_as_it_is_and_finds_its_vm(name: str, other: str) -> None:
     session: Any = PlayedSession("two-nics")

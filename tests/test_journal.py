@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nestkit.configure import journal as module
@@ -234,7 +234,6 @@ def test_a_full_disk_at_the_start_says_that_nothing_was_changed(tmp_path, monkey
         Journal.create(make_plan(), tmp_path)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_any_vm_name_gives_a_plain_file_name_and_comes_back(tmp_path_factory, name):
     folder = tmp_path_factory.mktemp("j")
@@ -248,7 +247,6 @@ def test_any_vm_name_gives_a_plain_file_name_and_comes_back(tmp_path_factory, na
 
 
 @given(st.binary(max_size=400))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_any_bytes_are_read_or_refused_as_a_journal_error(tmp_path_factory, data):
     file = tmp_path_factory.mktemp("j") / "x.jsonl"
     file.write_bytes(data)

@@ -250,7 +250,7 @@ def _exit(rc: int) -> bytes:
     return _frame(b"X", struct.pack("<i", rc))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     out=st.binary(max_size=2000),
     err=st.binary(max_size=2000),

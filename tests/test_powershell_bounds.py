@@ -181,7 +181,7 @@ def test_a_hostile_name_stays_data(name: str) -> None:
 
 
 @given(_free.filter(lambda n: n != "other"))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @example("\x00")
 @example("/Date(1)")
 def test_any_name_stays_data(name: str) -> None:
@@ -189,7 +189,7 @@ def test_any_name_stays_data(name: str) -> None:
 
 
 @given(_free)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_text_in_single_quotes_is_itself_or_a_parse_error(text: str) -> None:
     result = run("'" + text.replace("'", "''") + "' | ConvertTo-Json")
     if re.search("[‘’‚‛]", text):
@@ -289,7 +289,7 @@ _PATTERNS = [
 
 
 @given(st.sampled_from(_PATTERNS), st.text("aabbcx1. \nfo", max_size=10))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_patterns_match_as_a_backtracking_engine_does(pattern: str, text: str) -> None:
     expected = re.search(pattern, text)
     found = compiled(pattern, False).search(text, 0, lambda n: None)

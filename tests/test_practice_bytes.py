@@ -209,7 +209,7 @@ def _element(children: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300, suppress_health_check=list(HealthCheck))
 @given(body=st.binary(max_size=300))
 def test_any_bytes_get_a_fault(p: Any, body: bytes) -> None:
     status, answer = ask(p, body)
@@ -217,7 +217,7 @@ def test_any_bytes_get_a_fault(p: Any, body: bytes) -> None:
     assert b"internal error" not in answer
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300, suppress_health_check=list(HealthCheck))
 @given(
     kind=st.sampled_from(["VirtualMachine", "HostSystem", "Folder", "SessionManager", "x", ""]),
     moid=st.sampled_from(["1", "ha-host", "ha-folder-vm", "ha-sessionmgr", "HaNetwork-x", ""]),
@@ -244,7 +244,7 @@ def test_any_values_in_well_formed_calls_get_an_answer_or_a_fault(
         assert b"internal error" not in answer, answer
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=400, suppress_health_check=list(HealthCheck))
 @given(call=st.recursive(_TEXT, _element, max_leaves=12), login=st.booleans())
 def test_any_calls_get_an_answer_or_a_fault(p: Any, call: str, login: bool) -> None:
     status, answer = ask(

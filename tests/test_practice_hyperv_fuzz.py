@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from winrm.protocol import Protocol
 
@@ -70,9 +70,7 @@ def desk() -> Session:
     return session()
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150)
 @given(NAMES)
 def test_any_name_given_as_data_comes_back_unchanged(desk: Session, name: str) -> None:
     text = json.dumps({"name": name})

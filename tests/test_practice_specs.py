@@ -126,7 +126,7 @@ def consistent(world: World) -> None:
 
 
 @given(specs)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_spec_creates_a_vm_or_is_refused_by_a_fault(world: World, spec: Any) -> None:
     try:
         made = lifecycle.create(world, spec, world.inventory.host)
@@ -138,7 +138,7 @@ def test_any_spec_creates_a_vm_or_is_refused_by_a_fault(world: World, spec: Any)
 
 
 @given(specs)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_spec_changes_a_vm_or_is_refused_by_a_fault(world: World, spec: Any) -> None:
     vm = world.vm("vm-1020")
     before = vm.change_version
@@ -150,7 +150,7 @@ def test_any_spec_changes_a_vm_or_is_refused_by_a_fault(world: World, spec: Any)
 
 
 @given(group_specs)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_spec_changes_a_port_group_or_is_refused(world: World, spec: Any) -> None:
     group = world.inventory.dv_groups["dvportgroup-64"]
     before = group.config_version

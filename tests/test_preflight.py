@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nestkit import preflight, requirements
@@ -439,7 +439,6 @@ FIELDS = [
 
 
 @given(st.sampled_from(["esx", "hyperv", "local"]), st.sets(st.sampled_from(FIELDS)))
-@settings(deadline=None)
 def test_losing_facts_never_makes_a_report_worse_and_is_pure(
     platform: str, lost: set[tuple[type, str]]
 ) -> None:
@@ -545,7 +544,6 @@ NAMES = ["'; Stop-VM *; '", "$(x)", "`", "%2f", "a\nb", "</script><img onerror=x
 
 
 @given(st.one_of(st.sampled_from(NAMES), st.text(min_size=1)))
-@settings(deadline=None)
 @example("</td></table><script>alert(1)</script>")
 def test_names_are_text_in_html_and_cannot_break_lines_of_a_terminal(name: str) -> None:
     facts = dataclasses.replace(vm(ESX, name=name, memory_gib=4.0), name=name)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from fake_layers import emulated_lab
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nestkit import benchmark
@@ -85,10 +85,6 @@ def run() -> Run:
 
 
 @given(run=runs)
-@settings(
-    deadline=None,  # a busy machine is no failure
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
 def test_a_run_comes_back_as_it_was_and_is_written_the_same_again(run: Run, tmp_path: Path) -> None:
     first = run.save(tmp_path / "one.json").read_bytes()
     back = Run.load(tmp_path / "one.json")

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ssh_server import ssh_server
 
@@ -93,9 +93,7 @@ def test_arguments_arrive_as_they_are(runner, word):
     assert done.stdout == f"{word}|end|"
 
 
-@settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=15)
 @given(word=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
 def test_any_text_is_an_argument(runner, word):
     assert runner.run(["printf", "%s", word], timeout=30).stdout == word

@@ -144,7 +144,6 @@ def skeleton(script: str) -> str:
 
 
 @given(st.text())
-@settings(deadline=None)
 @example("\ud800")
 def test_a_powershell_literal_reads_back_and_is_ascii(text: str) -> None:
     literal = quoting.powershell(text)
@@ -153,7 +152,6 @@ def test_a_powershell_literal_reads_back_and_is_ascii(text: str) -> None:
 
 
 @given(names, names)
-@settings(deadline=None)
 def test_names_never_leave_their_literals_in_powercli(vm: str, group: str) -> None:
     text = make_plan(vm, group).script("powercli")
     assert text.isascii()
@@ -196,7 +194,6 @@ def test_pulling_the_plug_is_another_cmdlet_than_asking_the_guest() -> None:
 
 
 @given(names, names)
-@settings(deadline=None)
 def test_names_never_leave_their_literals_in_pyvmomi(vm: str, group: str) -> None:
     text = make_plan(vm, group).script("pyvmomi")
     assert text.isascii()
@@ -269,7 +266,7 @@ def test_the_govc_script_gives_these_commands(tmp_path: Path) -> None:
 
 @needs_sh
 @given(names)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @example("a\n\n")
 @example("日本\n")
 @example("-h")
@@ -327,7 +324,6 @@ def test_the_gui_steps_name_both_clients_and_the_settings() -> None:
 
 
 @given(names, names)
-@settings(deadline=None)
 def test_names_add_no_line_to_the_gui_steps(vm: str, group: str) -> None:
     lines = make_plan(vm, group).script("gui").splitlines()
     assert len(lines) == len(make_plan().script("gui").splitlines())

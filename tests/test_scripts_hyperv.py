@@ -61,7 +61,7 @@ def make_plan(vm_name: str = "l1", nic_name: str = "NIC", user: str = "Administr
     )  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @example("'; Stop-VM *; '", "\u2019; Stop-VM * ;\u2018")
 @example("`n $(Stop-VM *) \u201c", "#>\nStop-VM *\n<#")
 @given(names, names)
@@ -70,7 +70,7 @@ def test_whatever_the_names_a_script_is_ascii_for_5_1_and_binds(vm: str, nic: st
     assert problems(text, TABLE) == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @example("'; Stop-VM *; '")
 @example("\u2019; $(Stop-VM *) `n \u201c\r\n\u2028#>")
 @given(names)

@@ -126,7 +126,7 @@ def test_the_table_lists_nothing_that_is_not_used() -> None:
 
 
 @given(names, names, names)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_names_stay_data_in_every_script(name: str, datastore: str, network: str) -> None:
     plan, plain = new_plan(name, datastore, network), new_plan()
     text = plan.script("powercli")
@@ -157,7 +157,7 @@ def run_by_sh(script: str) -> subprocess.CompletedProcess[bytes]:
 
 @pytest.mark.skipif(shutil.which("sh") is None, reason="needs a POSIX shell")
 @given(names, names)
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_a_shell_gives_govc_the_very_names(name: str, network: str) -> None:
     script = new_plan(name, "ds", network).script("govc")
     stub = (
@@ -175,7 +175,7 @@ def test_a_shell_gives_govc_the_very_names(name: str, network: str) -> None:
 @given(names, names)
 @example("VLAN [10-12] *", "ds?\\x")
 @example("network-7", "Datastore:datastore-3")
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_govc_looks_up_networks_and_datastores_by_patterns_of_nothing_else(
     datastore: str, network: str
 ) -> None:
@@ -271,7 +271,7 @@ def test_its_network_is_dhcp_or_a_whole_address() -> None:
 
 
 @given(st.text(), st.text())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_no_text_adds_a_line_to_it(hostname: str, ip: str) -> None:
     try:
         text = kickstart.text(hostname=hostname, ip=ip)

@@ -117,7 +117,7 @@ def test_without_an_address_it_says_what_to_set(
     assert "set NESTKIT_URL" in done.stderr
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(name=st.text(max_size=30), uuid=st.text(max_size=30))
 def test_names_are_data(name: str, uuid: str) -> None:
     target = Target("vm", uuid, name)

@@ -7,7 +7,7 @@ import random
 import statistics
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nestkit.benchmark.statistics import Interval, coverage, interval_rank, median_interval
@@ -32,7 +32,6 @@ def test_coverage_is_what_counting_every_case_gives(n: int) -> None:
 
 
 @given(st.integers(6, 200))
-@settings(deadline=None)
 def test_the_rank_is_the_largest_that_keeps_its_word(n: int) -> None:
     rank = interval_rank(n)
     assert coverage(n, rank) >= 0.95
@@ -53,7 +52,6 @@ def test_ten_values_reach_from_the_second_to_the_ninth() -> None:
 
 
 @given(st.lists(st.floats(0.01, 100), min_size=1, max_size=40), st.randoms())
-@settings(deadline=None)
 def test_the_order_of_the_values_does_not_matter(values: list[float], rnd: random.Random) -> None:
     shuffled = rnd.sample(values, len(values))
     interval = median_interval(values)

@@ -176,7 +176,7 @@ def test_a_refusal_keeps_id_and_category_for_who_knows_more() -> None:
     assert failure.message == "read, Start-VM: no way (A)"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text())
 def test_any_text_survives_clixml(text: str) -> None:
     err = clixml.document([clixml.line("Error", "Words. " + text)])
@@ -186,7 +186,7 @@ def test_any_text_survives_clixml(text: str) -> None:
     assert said.message.isprintable()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=300), st.binary(max_size=300), st.integers(-2, 2))
 def test_any_bytes_are_data_or_an_error_with_a_remedy(out: bytes, err: bytes, code: int) -> None:
     for stdout in (out, b"B\r\n" + out + b"\r\nE\r\n"):
@@ -203,7 +203,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(JSON, JSON)
 def test_any_error_part_becomes_an_error(error: Any, ok: Any) -> None:
     data, failure = read(json.dumps(answer(5, ok=ok, error=error)))

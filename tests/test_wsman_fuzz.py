@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 import pytest
 import spnego
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nestkit import practice
@@ -143,7 +143,7 @@ def test_an_answer_relates_to_its_request_also_when_it_is_a_fault() -> None:
     assert b"<a:RelatesTo>uuid:1</a:RelatesTo>" in service().handle(ask("nothing"), "me")[1]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_damaged_envelopes_are_answered(data: st.DataObject) -> None:
     host = service(limit=5)
@@ -171,7 +171,7 @@ def test_damaged_envelopes_are_answered(data: st.DataObject) -> None:
     envelope.parse_xml(answer)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text())
 def test_any_text_comes_back_as_xml_that_can_be_read(text: str) -> None:
     fault = envelope.Fault(text, 1, "w:X")
@@ -181,14 +181,14 @@ def test_any_text_comes_back_as_xml_that_can_be_read(text: str) -> None:
     assert (found.text or "") == envelope.clean(text).replace("\r\n", "\n").replace("\r", "\n")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text())
 def test_any_command_line_is_understood_or_refused(line: str) -> None:
     with suppress(Unusable):
         understand(line, (), skip_cmd=False)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.text(st.characters(exclude_characters="\x00"), min_size=1), max_size=5))
 def test_arguments_are_split_as_windows_splits_them(words: list[str]) -> None:
     assert split(subprocess.list2cmdline(words)) == words
@@ -203,9 +203,7 @@ def account(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Accoun
     file.close()
 
 
-@settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=300)
 @given(st.sampled_from(["", "Basic ", "NTLM ", "Negotiate ", "Bearer "]), st.binary(max_size=200))
 def test_no_made_up_header_proves_a_user(account: Account, scheme: str, data: bytes) -> None:
     guard = Guard(account, is_tls=True)
@@ -214,7 +212,7 @@ def test_no_made_up_header_proves_a_user(account: Account, scheme: str, data: by
         assert guard.check(header if scheme else "")[0] == ""
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=300))
 def test_a_sealed_body_without_keys_cannot_be_opened(data: bytes) -> None:
     guard = Guard(Account("HV01", "Administrator", "secret"), is_tls=False)
@@ -265,9 +263,7 @@ def test_a_second_handshake_that_fails_takes_the_user_away(account: Account) -> 
     assert guard.check("") == ("", None)
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150)
 @given(st.integers(0, 400), st.binary(min_size=1, max_size=8))
 def test_a_damaged_sealed_body_is_never_taken_for_another(
     account: Account, at: int, noise: bytes
