@@ -53,7 +53,7 @@ def rows(objects: Any) -> dict[str, dict[str, Any]]:
     return {o.obj._moId: {p.name: p.val for p in o.propSet} for o in objects}
 
 
-def until(true: Callable[[], bool], seconds: float = 5.0) -> None:
+def until(true: Callable[[], bool], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, "it did not happen in time"

@@ -114,7 +114,7 @@ def test_a_foreground_practice_host_prints_one_line_and_ends_with_its_input() ->
         assert json.loads(done.stdout)["schema"] == 1
     finally:
         process.stdin.close()
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
         process.stdout.close()
 
 

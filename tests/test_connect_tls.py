@@ -130,7 +130,7 @@ def serve(
         def get_request(self):  # type: ignore[no-untyped-def]
             plain, address = super().get_request()
             context = peer.contexts.pop(0) if len(peer.contexts) > 1 else peer.contexts[0]
-            plain.settimeout(5)
+            plain.settimeout(30)
             return context.wrap_socket(plain, server_side=True), address
 
         def handle_error(self, *_: object) -> None:

@@ -97,13 +97,13 @@ def test_another_kind_of_machine_is_told_so(monkeypatch, system, machine):
 
 
 def test_fetching_can_be_cancelled(tools):
-    tools("apt-get", "sleep 30")
+    tools("apt-get", "sleep 60")
     cancel = threading.Event()
     threading.Timer(0.3, cancel.set).start()
     started = time.monotonic()
     with pytest.raises(LabError, match="cancelled"):
         image.build_image(cancel=cancel)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 50
 
 
 def test_a_tool_that_hangs_meets_its_deadline(tools):

@@ -36,7 +36,7 @@ def p() -> Iterator[Any]:
 
 
 def tls(p: Any) -> ssl.SSLSocket:
-    return UNVERIFIED.wrap_socket(socket.create_connection((p.host, p.port), timeout=10))
+    return UNVERIFIED.wrap_socket(socket.create_connection((p.host, p.port), timeout=60))
 
 
 def ask(
@@ -44,7 +44,7 @@ def ask(
 ) -> tuple[int, bytes]:
     """One request; the connection is kept for the next as long as the host keeps it."""
     if not hasattr(p, "kept"):
-        p.kept = http.client.HTTPSConnection(p.host, p.port, context=UNVERIFIED, timeout=10)
+        p.kept = http.client.HTTPSConnection(p.host, p.port, context=UNVERIFIED, timeout=60)
     p.kept.request(method, path, body, {**VERSION, **headers})
     answer = p.kept.getresponse()
     return answer.status, answer.read()
@@ -163,7 +163,7 @@ def test_many_clients_that_stall_hold_nobody_up(p: Any, number: int, said: bytes
     stalled: list[socket.socket] = []
     try:
         for _ in range(number):
-            one = socket.create_connection((p.host, p.port), timeout=10)
+            one = socket.create_connection((p.host, p.port), timeout=60)
             stalled.append(UNVERIFIED.wrap_socket(one) if said.startswith(b"POST") else one)
             stalled[-1].sendall(said)
         vars(p).pop("kept", None)  # the connection that was silent for longest has been closed
@@ -175,7 +175,7 @@ def test_many_clients_that_stall_hold_nobody_up(p: Any, number: int, said: bytes
 
 def test_plain_http_and_garbage_on_the_port(p: Any) -> None:
     for data in (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x00" * 100, b"\x16\x03\x01\xff\xff"):
-        with socket.create_connection((p.host, p.port), timeout=5) as sock:
+        with socket.create_connection((p.host, p.port), timeout=60) as sock:
             sock.sendall(data)
             with contextlib.suppress(OSError):  # the host may hang up first
                 sock.shutdown(socket.SHUT_WR)

@@ -142,7 +142,8 @@ def test_an_image_with_a_kickstart_file_installs_by_itself(si: Any, p: Any) -> N
     assert "ESXi" in vm.guest.guestFullName
     WaitForTask(vm.PowerOff())
     WaitForTask(vm.PowerOn())  # from its disk now
-    until(lambda: vm.guest.toolsRunningStatus == "guestToolsRunning", 1.5)
+    assert "ESXi" in vm.guest.guestFullName
+    until(lambda: vm.guest.toolsRunningStatus == "guestToolsRunning")
 
 
 @pytest.mark.parametrize("image", [VENDOR, "iso/debian-12-netinst.iso", None])

@@ -113,15 +113,15 @@ def test_shut_down_change_and_start_again(si: Any) -> None:
     vm = vm_named(si, "nested-esxi-01")
     began = time.monotonic()
     vm.ShutdownGuest()
-    assert vm.runtime.powerState == "poweredOn", "a guest takes its time to shut down"
     until(lambda: vm.runtime.powerState == "poweredOff")
-    assert 0.5 < time.monotonic() - began < 4
+    assert time.monotonic() - began > 0.9, "a guest takes its time to shut down"
     reconfigure(vm, nestedHVEnabled=True, numCPUs=8, memoryMB=20 * 1024)
     assert (vm.config.nestedHVEnabled, vm.config.hardware.numCPU) == (True, 8)
     assert vm.config.hardware.memoryMB == 20 * 1024
+    began = time.monotonic()
     WaitForTask(vm.PowerOn())
-    assert vm.guest.toolsRunningStatus == "guestToolsNotRunning"
     until(lambda: vm.guest.toolsRunningStatus == "guestToolsRunning")
+    assert time.monotonic() - began > 0.9, "and to start its VMware Tools"
 
 
 def test_reconfiguration_goes_on_after_the_call_and_changes_the_change_version(
@@ -348,10 +348,10 @@ def test_sessions_expire(p: Any, si: Any) -> None:
 
 
 def test_idle_sessions_expire() -> None:
-    with nestkit.practice.start("esx", session_s=1) as p:
+    with nestkit.practice.start("esx", session_s=3) as p:
         si = connect(p)
         si.CurrentTime()
-        time.sleep(1.3)
+        time.sleep(3.3)
         with pytest.raises(vim.fault.NotAuthenticated):
             si.CurrentTime()
 

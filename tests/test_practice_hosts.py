@@ -46,7 +46,7 @@ def test_it_is_ready_soon_and_ends_with_its_block() -> None:
         assert p.fingerprint.startswith("sha256:")
     print(f"ready after {ready:.2f} s")
     assert gone(p.pid)
-    assert ready < 10, "1.5 s on a quiet machine"
+    assert ready < 60, "1.5 s on a quiet machine"
     p.close()
 
 
@@ -81,7 +81,7 @@ def test_a_private_host_ends_when_its_parent_is_killed() -> None:
     assert not gone(pid)
     parent.kill()
     parent.wait()
-    until(lambda: gone(pid), 10)
+    until(lambda: gone(pid))
 
 
 def test_options_that_do_not_fit_are_refused_with_a_remedy(tmp_path: Path) -> None:
@@ -197,12 +197,12 @@ def test_a_shared_host_that_nobody_can_find_ends(state: Path) -> None:
     p = nestkit.practice.join("esx")
     (file,) = state.glob("*.json")
     file.unlink()
-    until(lambda: gone(p.pid), 10)
+    until(lambda: gone(p.pid))
 
 
 def test_an_idle_shared_host_ends(state: Path) -> None:
-    p = nestkit.practice.join("esx", {}, idle_s=0.5)
-    until(lambda: gone(p.pid), 10)
+    p = nestkit.practice.join("esx", {}, idle_s=2)
+    until(lambda: gone(p.pid))
     assert list(state.glob("*.json")) == []
 
 
@@ -241,7 +241,7 @@ def test_the_foreground_prints_one_line_and_ends_with_its_input() -> None:
     }  # fmt: skip
     assert process.poll() is None
     process.stdin.close()
-    assert process.wait(timeout=10) == 0
+    assert process.wait(timeout=60) == 0
     assert process.stdout.read() == b""
 
 
@@ -252,7 +252,7 @@ def test_the_foreground_stays_up_without_an_input() -> None:
     time.sleep(0.5)
     assert process.poll() is None
     process.terminate()
-    process.wait(timeout=10)
+    process.wait(timeout=60)
 
 
 def test_importing_it_loads_neither_the_server_nor_the_other_side() -> None:

@@ -68,7 +68,7 @@ def test_times_enclose_the_program(runner):
     after = time.monotonic()
     assert before <= done.host_t0 < done.host_t1 <= after
     assert done.host_t1 - done.host_t0 >= 0.3
-    assert 0 < done.rtt_s < 5
+    assert 0 < done.rtt_s < 60
 
 
 def test_a_program_that_is_not_there_gives_127(runner):
@@ -119,19 +119,23 @@ def test_a_missed_deadline_is_an_error_and_ends_all_it_started(runner):
     mark = f"47.{os.getpid()}"
     with pytest.raises(DeadlineExceeded) as caught:
         runner.run(["sh", "-c", f"sleep {mark} & sleep {mark}"], timeout=0.5)
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 40
     assert "timeout" in caught.value.remedy
     script = "for f in /proc/[0-9]*/cmdline; do tr '\\0' ' ' < $f; echo; done 2>/dev/null"
-    running = runner.run(["sh", "-c", script], timeout=30).stdout
-    assert "tr" in running or "sh" in running  # the list is one
-    assert f"sleep {mark}" not in running
+
+    def running() -> str:
+        return runner.run(["sh", "-c", script], timeout=30).stdout
+
+    assert "tr" in running() or "sh" in running()  # the list is one
+    while f"sleep {mark}" in running():  # killed, it may take an instant to be gone
+        assert time.monotonic() - started < 40
 
 
 def test_a_background_child_does_not_hold_the_command_up(runner):
     started = time.monotonic()
-    done = runner.run(["sh", "-c", "sleep 8 >/dev/null 2>&1 & echo done"], timeout=30)
+    done = runner.run(["sh", "-c", "sleep 40 >/dev/null 2>&1 & echo done"], timeout=30)
     assert done.stdout == "done\n"
-    assert time.monotonic() - started < 7
+    assert time.monotonic() - started < 35
 
 
 def test_large_output_is_whole(runner):

@@ -190,7 +190,7 @@ def test_a_script_with_a_wrong_guest_password_asks_once(practice: PracticeHost) 
     began = time.monotonic()
     _, err, code = run_ps(practice, with_guest(plan.script("powershell"), "not it"))
     assert (code, "The credential is invalid." in err) == (1, True)
-    assert time.monotonic() - began < 60  # and not the 300 s that a guest may take to answer
+    assert time.monotonic() - began < 200  # and not the 300 s that a guest may take to answer
 
 
 def test_a_vm_that_is_not_there_stops_the_script(practice: PracticeHost) -> None:

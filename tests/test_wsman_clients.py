@@ -294,7 +294,7 @@ def test_the_shared_host_is_joined_and_stopped(state_dir: Path) -> None:
     finally:
         assert practice.stop("hyperv") == 1
     psutil.wait_procs(
-        [psutil.Process(first.pid)] if psutil.pid_exists(first.pid) else [], timeout=5
+        [psutil.Process(first.pid)] if psutil.pid_exists(first.pid) else [], timeout=60
     )
     assert list((state_dir / "practice-hyperv-credentials").iterdir()) == []
 

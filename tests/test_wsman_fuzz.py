@@ -341,7 +341,7 @@ def storm(host: PracticeHost, count: int, seed: int) -> None:
 
 def alive(host: PracticeHost) -> None:
     assert psutil.Process(host.pid).is_running()
-    connection = http.client.HTTPConnection(host.host, host.port, timeout=5)
+    connection = http.client.HTTPConnection(host.host, host.port, timeout=60)
     connection.request("POST", "/wsman", headers={"Content-Length": "0"})
     answer = connection.getresponse()
     assert answer.status == 401
@@ -370,7 +370,7 @@ def test_the_host_survives_a_storm(host: PracticeHost) -> None:
 def test_other_methods_and_paths_are_refused(
     host: PracticeHost, method: str, path: str, status: int
 ) -> None:
-    connection = http.client.HTTPConnection(host.host, host.port, timeout=5)
+    connection = http.client.HTTPConnection(host.host, host.port, timeout=60)
     connection.request(method, path, headers={"Content-Length": "0"})
     assert connection.getresponse().status == status
     connection.close()
