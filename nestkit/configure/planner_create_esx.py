@@ -73,6 +73,9 @@ def draft(
             "nestkit plan URL --vm NAME",
         )
     if goal.iso and found.iso is False:
+        for each in found.datastores:
+            if goal.iso.startswith(f"[{each.name}]"):
+                _refuse_bracket(each.name, found)
         raise PlanError(
             f"there is no installer {goal.iso} on a datastore of {facts.name}",
             remedy="upload the ISO to a datastore of this host and give its path as "
@@ -184,15 +187,32 @@ def _networks(goal: CreateGoal, found: Any) -> list[Any]:
     return [found.networks[goal.networks[n % len(goal.networks)]] for n in range(goal.nic_count)]
 
 
+def _writable(found: Any) -> list[Any]:
+    """The datastores that a VM can be put on by their names."""
+    return [each for each in found.datastores if each.accessible and "]" not in each.name]
+
+
+def _refuse_bracket(datastore: str, found: Any) -> None:
+    if "]" in datastore:
+        listed = ", ".join(sorted(each.name for each in _writable(found))) or "none"
+        raise PlanError(
+            f"no path can name datastore {datastore!r}: in '[datastore] file' the name ends at "
+            "the first ]",
+            remedy=f"rename the datastore without ], or use another one; there are {listed}",
+        )
+
+
 def _datastore(goal: CreateGoal, found: Any) -> str:
-    usable = [each for each in found.datastores if each.accessible]
+    _refuse_bracket(goal.location, found)
+    usable = _writable(found)
     listed = ", ".join(sorted(each.name for each in usable)) or "none"
     chosen = [each for each in usable if each.name == goal.location] if goal.location else usable
     if not chosen:
         what = f"no datastore {goal.location!r}" if goal.location else "no datastore"
         raise PlanError(
             f"host {found.host.name} can use {what}",
-            remedy=f"name one that the host sees and that is accessible; there are {listed}",
+            remedy="name one that the host sees, that is accessible, and that has no ] in its "
+            f"name; there are {listed}",
         )
     # the roomiest, where none is named
     best = max(chosen, key=lambda each: -1 if isinstance(each.free_gib, Unknown) else each.free_gib)

@@ -127,6 +127,7 @@ def _check(step: Step) -> None:
         and all(type(size) is int and size > 0 for size in wanted["disks_mib"])
         and all(isinstance(n, dict) and n.keys() == parts for n in wanted["networks"])
         and wanted["name"] == step.target.name
+        and "]" not in wanted["datastore"]  # no path could name it
     ):
         raise PlanError(
             f"the description of VM {step.target.name!r} is not one that this version writes",

@@ -10,6 +10,7 @@ from typing import Final
 
 from nestkit.errors import PlanError
 from nestkit.plans import Plan
+from nestkit.scripts.outline import refuse_unwritable
 
 _WRITERS: Final = {
     "esx": {
@@ -57,6 +58,7 @@ def render(plan: Plan, kind: str) -> str:
             else f"scripts are written for: {', '.join(_WRITERS)}",
         )
     try:
+        refuse_unwritable(plan)
         text: str = importlib.import_module(writers[kind]).write(plan)
     except (KeyError, TypeError, ValueError) as error:
         raise PlanError(

@@ -92,8 +92,19 @@ def networks_of(plan: Plan, step: Step) -> list[str]:
 
 def iso_parts(path: str) -> tuple[str, str]:
     """Datastore and path of ``[datastore] path``."""
-    datastore, _, rest = path.removeprefix("[").partition("] ")
-    return datastore, rest
+    datastore, _, rest = path.removeprefix("[").partition("]")
+    return datastore, rest.removeprefix(" ")
+
+
+def refuse_unwritable(plan: Plan) -> None:
+    """Raise PlanError where a datastore's name ends too early in ``[datastore] path``."""
+    for step in plan.steps:
+        if step.op == "create_vm" and "]" in str(step.after.get("datastore", "")):
+            raise PlanError(
+                f"no path can name datastore {step.after['datastore']!r}: in '[datastore] file' "
+                "the name ends at the first ]",
+                remedy="rename the datastore without ], or use another one; then make a new plan",
+            )
 
 
 def unknown_step(step: Step, kind: str) -> PlanError:

@@ -67,6 +67,8 @@ class Datastore:
 
     def iso(self, path: str) -> IsoFile | None:
         """The image at a datastore path such as ``[datastore1] iso/a.iso``."""
+        if path.partition("]")[0] != f"[{self.name}":  # a datastore's name ends at the first ]
+            return None
         return next((iso for iso in self.isos if f"[{self.name}] {iso.path}" == path), None)
 
 
