@@ -11,18 +11,19 @@ import shutil
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, Playwright
+from playwright.sync_api import Browser, Locator, Page, Playwright, expect
 
 from nestkit.course import launch, outcome
 from nestkit.resources import notebooks_path
+
+expect.set_options(timeout=120_000)  # as patient as the rest, see Lesson
 
 # Without these Chromium looks for its makers' servers at every start.
 QUIET = [
@@ -37,6 +38,21 @@ QUIET = [
 # A form is an output with a button that runs it and a line that says how far it is.
 FORM = ".jp-OutputArea-output:has(button.mod-primary):has(p[role=status])"
 ENDINGS = tuple(outcome._ENDINGS.values())
+# Every code cell that is not empty has its number, every widget of an output is there, and nothing
+# was added to one since the last look: they are drawn piece by piece, after their cell has run.
+HAS_RUN = r"""() => {
+    const panel = document.querySelector('.jp-NotebookPanel:not(.lm-mod-hidden)');
+    const prompts = [...panel.querySelectorAll('.jp-CodeCell')]
+        .filter(c => c.querySelector('.cm-content').innerText.trim())
+        .map(c => c.querySelector('.jp-InputPrompt').innerText);
+    const widgets = [...panel.querySelectorAll('.jp-OutputArea-output.lm-Panel')];
+    const before = window.nestkitDrawn;
+    window.nestkitDrawn = panel.querySelectorAll('.jupyter-widgets').length;
+    return prompts.length && prompts.every(p => /\[\d+\]/.test(p))
+        && widgets.every(w => w.querySelector('.jupyter-widgets'))
+        && window.nestkitDrawn === before;
+}"""
+
 # Which form has the focus, and on which kind of control it is.
 FOCUS = """(form) => {
     const on = document.activeElement;
@@ -55,15 +71,15 @@ def jupyterlab(folder: Path) -> Iterator[str]:
     """JupyterLab over a copy of the lessons in ``folder``; gives the address, token included."""
     shutil.copytree(notebooks_path(), folder / "notebooks")
     # every cell in the page at once, else those out of sight are not there to be looked at
-    settings = folder / "settings" / "@jupyterlab" / "notebook-extension"
-    settings.mkdir(parents=True)
-    (settings / "tracker.jupyterlab-settings").write_text(json.dumps({"windowingMode": "none"}))
+    _set(folder, "notebook-extension/tracker", {"windowingMode": "none"})
+    # nor is a lesson saved on the way, as a slow test would be: the next one opens it unrun
+    _set(folder, "docmanager-extension/plugin", {"autosave": False})
     token = secrets.token_hex(16)
-    port = 20000 + secrets.randbelow(20000)
     environment = launch.environment() | {
         "JUPYTER_TOKEN": token,
         "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
         "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
+        "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
         "NESTKIT_STATE": str(folder / "state"),
     }
     server = subprocess.Popen(
@@ -71,30 +87,33 @@ def jupyterlab(folder: Path) -> Iterator[str]:
             sys.executable,
             *("-m", "jupyterlab", "-y", "--no-browser", "--allow-root"),
             *(f"--ServerApp.root_dir={folder / 'notebooks'}", "--ServerApp.log_level=ERROR"),
-            f"--ServerApp.port={port}",
         ],
         env=environment,
     )
     try:
-        address = _first_answer(server, port, token)
-        yield address
+        told = folder / "runtime" / f"jpserver-{server.pid}.json"
+        yield f"{_address(server, told)}lab/tree/{{page}}?token={token}&reset"
     finally:
         server.terminate()
-        server.wait(timeout=30)
+        server.wait(timeout=120)  # it ends the lessons' kernels first
         # practice hosts outlive the lessons that started them, and not their test
         stop = [sys.executable, "-m", "nestkit", "practice", "stop"]
         subprocess.run(stop, env=environment, check=True, capture_output=True)
 
 
-def _first_answer(server: subprocess.Popen[bytes], port: int, token: str) -> str:
-    deadline = time.monotonic() + 60
+def _set(folder: Path, name: str, settings: dict[str, Any]) -> None:
+    path = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(settings))
+
+
+def _address(server: subprocess.Popen[bytes], told: Path) -> str:
+    """Where it is, as it tells other programs: it takes a free port."""
+    deadline = time.monotonic() + 180
     while time.monotonic() < deadline and server.poll() is None:
-        for address in (f"http://127.0.0.1:{port}", f"http://localhost:{port}"):
-            try:
-                with urllib.request.urlopen(f"{address}/api?token={token}", timeout=2):
-                    return f"{address}/lab/tree/{{page}}?token={token}&reset"
-            except OSError:
-                time.sleep(0.1)
+        with suppress(OSError, ValueError):  # not there yet, or not yet whole
+            return str(json.loads(told.read_text())["url"])
+        time.sleep(0.1)
     raise AssertionError("JupyterLab did not start")
 
 
@@ -122,29 +141,21 @@ class Lesson:
     def __init__(self, page: Page, address: str, name: str) -> None:
         self.page = page
         self.name = Path(name).stem
+        page.set_default_timeout(120_000)  # the machine may be slow: what is awaited comes
         page.goto(address.format(page=name))
         self.notebook = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook")
-        self.notebook.wait_for(timeout=60_000)
-        page.get_by_text("(ipykernel) | Idle").wait_for(timeout=60_000)
+        self.notebook.wait_for()
+        page.get_by_text("(ipykernel) | Idle").wait_for()
 
-    def run_all(self, timeout_s: float = 120) -> None:
+    def run_all(self, timeout_s: float = 300) -> None:
         """Run every cell from the Run menu, and wait until the last one has run."""
         self.page.locator(".lm-MenuBar-itemLabel", has_text="Run").click()
         self.page.locator(".lm-Menu-itemLabel", has_text=re.compile("^Run All Cells$")).click()
         self.wait_idle(timeout_s)
 
     def wait_idle(self, timeout_s: float) -> None:
-        """Wait until every code cell has run and the kernel is idle."""
-        self.page.wait_for_function(
-            """() => {
-                const cells = [...document.querySelectorAll(
-                    '.jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell')];
-                const prompts = cells.filter(c => c.querySelector('.cm-content').innerText.trim())
-                    .map(c => c.querySelector('.jp-InputPrompt').innerText);
-                return prompts.length && prompts.every(p => /\\[\\d+\\]/.test(p));
-            }""",
-            timeout=timeout_s * 1000,
-        )
+        """Wait until every code cell has run, and what it shows is there."""
+        self.page.wait_for_function(HAS_RUN, timeout=timeout_s * 1000, polling=500)
 
     def errors(self) -> list[str]:
         """Tracebacks on the page."""
@@ -177,6 +188,7 @@ class Lesson:
             form, control = self.page.evaluate(FOCUS, FORM)
             if form == number and control == "checkbox" and self._asks(number):
                 self.page.keyboard.press("Space")
+                expect(self._form(number).locator("button.mod-primary")).to_be_enabled()
             if form == number and control == kind:
                 return
         raise AssertionError(f"Tab does not reach the {kind} of form {number}")
@@ -207,6 +219,7 @@ class Lesson:
         """Run a form and cancel it while it shows how far it is; gives the words it ends with."""
         self.tab_to(number, "run")
         self.page.keyboard.press("Enter")
+        expect(self._form(number).get_by_role("button", name="Cancel")).to_be_enabled()
         self.tab_to(number, "cancel")
         assert self.status(number) not in (*ENDINGS, "Ready.")
         self.page.keyboard.press("Enter")

@@ -14,7 +14,8 @@ from playwright.sync_api import Browser, expect
 from nestkit.course import quizzes
 from nestkit.resources import notebooks_path
 
-pytestmark = pytest.mark.browser
+# the longest takes a minute on two idle CPUs
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
 LESSONS = sorted(path.name for path in notebooks_path().glob("*.ipynb"))
 
@@ -141,6 +142,7 @@ def test_a_list_is_chosen_from_and_a_number_is_written_by_keyboard(lesson: Lesso
     # Space opens the list; on a closed one the arrow keys are JupyterLab's
     for key in ("Space", "ArrowDown", "ArrowDown", "Enter"):
         keyboard.press(key)
+    expect(lesson.notebook.locator("select:focus")).not_to_have_value(first)
     chosen = lesson.chosen()
     assert chosen != first
     lesson.page.wait_for_function(f"() => document.body.innerText.includes('vm=\"{chosen}\")')")

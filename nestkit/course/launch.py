@@ -18,7 +18,7 @@ from nestkit.course.lessons import lessons
 from nestkit.errors import CourseError
 from nestkit.resources import notebooks_path
 
-_READY_DEADLINE_S = 60.0
+_READY_DEADLINE_S = 180.0  # a slow machine; one that ends says so at once
 # JupyterLab's settings, unless a person chose others: it asks nobody for news and updates, and no
 # learner whether it may
 SETTINGS = Path(__file__).with_name("jupyter")
