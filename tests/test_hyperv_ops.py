@@ -38,7 +38,7 @@ READY = {"guest_after": 0.2}
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: Any) -> None:
     """No process of these tests dies with a script under way."""
-    monkeypatch.setattr("nestkit.configure.engine.SETTLE_S", 0.5)
+    monkeypatch.setattr("nestkit.configure.engine.SETTLE_S", 1.5)
 
 
 @pytest.fixture

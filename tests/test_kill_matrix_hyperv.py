@@ -14,7 +14,6 @@ import pytest
 from kill_harness import Matrix, everywhere, marks, roomy
 
 import nestkit as nk
-from nestkit import configure
 
 pytestmark = marks(900)
 
@@ -38,15 +37,7 @@ def inventory(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def module_monkeypatch():
-    with pytest.MonkeyPatch.context() as patch:
-        yield patch
-
-
-@pytest.fixture(scope="module")
-def results(tmp_path_factory, module_monkeypatch):
-    # this practice host begins at once; real PowerShell takes a second or two
-    module_monkeypatch.setattr(configure.engine, "SETTLE_S", 1.5)
+def results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("kill")
     given = {"inventory": inventory(folder), "faults": {"slow_task": 0.4, "guest_after": 0.2}}
     with ExitStack() as stack:

@@ -19,7 +19,7 @@ import nestkit as nk
 import nestkit.practice
 from nestkit.hosts.esx_fleet import FLEET_PATHS
 
-pytestmark = [pytest.mark.perf, pytest.mark.peer]
+pytestmark = [pytest.mark.perf, pytest.mark.peer, pytest.mark.timeout(900)]
 VMS = 10_000
 ROUNDS = 5
 LEAVES = ("name", "config.version", "config.instanceUuid", "config.hardware.numCPU",

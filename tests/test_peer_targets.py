@@ -26,8 +26,8 @@ REAL_PASSWORD = os.environ.get("NESTKIT_ESX_PASSWORD", "")  # another name than 
 KINDS = [
     "practice esx",
     "practice vpx",
-    pytest.param("peer esx", marks=pytest.mark.peer),
-    pytest.param("peer vpx", marks=pytest.mark.peer),
+    pytest.param("peer esx", marks=[pytest.mark.peer, pytest.mark.timeout(900)]),
+    pytest.param("peer vpx", marks=[pytest.mark.peer, pytest.mark.timeout(900)]),
     *(["real"] if REAL else []),
 ]
 

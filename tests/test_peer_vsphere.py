@@ -15,7 +15,7 @@ from vsphere_peer import build, simulator
 
 import nestkit.practice
 
-pytestmark = pytest.mark.peer
+pytestmark = [pytest.mark.peer, pytest.mark.timeout(900)]  # the first builds the peers
 MODES = ("esx", "vpx")
 
 
@@ -28,7 +28,7 @@ def test_a_client_in_another_language_finds_its_way(kind: str) -> None:
             env={**os.environ, "PEER_PASSWORD": p.password},
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=300,
         )
     assert done.returncode == 0, done.stderr
     steps = done.stdout.splitlines()

@@ -47,7 +47,7 @@ def build(name: str) -> Path:
             "GOFLAGS": "",
         }
         command = [go, "build", "-o", str(program), f"./{name}"]
-        subprocess.run(command, cwd=SOURCES, env=environment, check=True, timeout=280)
+        subprocess.run(command, cwd=SOURCES, env=environment, check=True, timeout=840)
     return program
 
 
