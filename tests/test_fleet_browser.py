@@ -73,9 +73,10 @@ class Opened:
         """How many rows are to be seen; what the page says must be the same."""
         count: int = self.page.evaluate(SHOWN)
         said = self.page.locator("output").inner_text()
-        none = "" if count else ": nothing to look at there, or no such name"
-        assert said == f"{count} of {self.all} rows{none}"
-        return count
+        fits, _, rest = said.partition(f" of {self.all} rows")
+        assert (int(fits) == count) != (rest == f", the first {count} shown")
+        assert count or rest == ": nothing to look at there, or no such name"
+        return int(fits)
 
     @property
     def all(self) -> int:
@@ -112,6 +113,33 @@ def test_the_filter_is_used_by_keyboard_alone(opened: Opened, report: FleetRepor
     assert opened.rows() == report.counts["warn"]
     opened.page.keyboard.press("End")  # the last of the results: unread
     assert opened.rows() == len(report.unread)
+
+
+def test_of_very_many_rows_the_first_are_laid_out_and_more_on_demand(
+    opened: Opened, written: Path, tmp_path: Path
+) -> None:
+    text = written.read_text("utf-8")
+    body = text[text.index("<tr data-level") : text.rindex("</tr>") + len("</tr>")]
+    times = 10_000 // opened.all + 1
+    many = tmp_path / "many.html"
+    many.write_text(text.replace(body, body * times), "utf-8")
+    page = Opened(opened.page, many)
+    assert page.rows() == page.all >= 10_000
+    for shown in (250, 500):
+        assert page.page.evaluate(SHOWN) == shown
+        page.page.get_by_role("button", name="Show more").click()
+    page.page.locator("input").fill("nested-esxi-10 forged")
+    assert page.rows() == times
+    assert page.page.evaluate(SHOWN) == min(times, 250)
+    assert page.said == []
+
+
+@pytest.mark.parametrize("width", [360, 400, 760])
+def test_the_page_is_no_wider_than_a_phone(opened: Opened, width: int) -> None:
+    opened.page.set_viewport_size({"width": width, "height": 800})
+    assert opened.page.evaluate("document.documentElement.scrollWidth") == width
+    found = Axe().run(opened.page).response["violations"]
+    assert [each["id"] for each in found if each["impact"] in ("serious", "critical")] == []
 
 
 def test_names_stay_text_and_nothing_is_asked_of_a_network(opened: Opened, written: Path) -> None:

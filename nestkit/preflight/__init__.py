@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nestkit.errors import PlanError
 from nestkit.facts import HostFacts, Platform
-from nestkit.hosts.base import Host
+from nestkit.hosts.base import Host, refuse_other
 from nestkit.preflight.findings import COLUMNS, Finding, Level, evaluate
 from nestkit.preflight.fleet_report import FleetReport
 from nestkit.preflight.survey import fleet
@@ -112,11 +112,14 @@ def check(host: Host, vm: str | None = None, *, as_platform: Platform | None = N
 
     Raises
     ------
+    AddressError
+        If ``host`` is no connected host.
     NotFound, Ambiguous
         If ``vm`` names no VM, or several.
     PlanError
         If ``as_platform`` does not fit the host, or ``vm`` is left out for a vCenter.
     """
+    refuse_other(host)
     facts = host.read(vm)
     if vm is None:
         # a template hosts nothing until it is deployed; named, it is judged and says so

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _SHOWN: Final = 10  # lines of one kind on a terminal
 _IN_NOTEBOOK: Final = 200  # rows; a page of its own holds more
 _IN_PAGE: Final = 20_000
+_AT_ONCE: Final = 250  # rows that a browser lays out in an instant
 _FRAME: Final = "report.to_frame()"
 _COMMAND: Final = "nestkit fleet URL --json"
 _UNREAD: Final = "unread"  # a kind of row, beside the levels of findings
@@ -125,22 +126,35 @@ def _filter(name: str, kinds: list[str]) -> str:
     )
 
 
+def _more(name: str) -> str:
+    return f'<p><button type="button" id="{name}-more" hidden>Show more rows</button></p>'
+
+
 def _script(name: str) -> str:
-    """Hides the rows that lack one of the words; it stands after them."""
+    """Hides the rows that lack one of the words, and those past the first; it stands after them.
+
+    A row has to be marked as seen as well: a page of its own shows no others from the start.
+    """
     return (
         "<script>(function(){"
         f'const id="{name}",get=part=>document.getElementById(id+part);'
         "const rows=[...get('').querySelectorAll('tr[data-level]')].map(row=>[row,"
         "[...row.cells].map(cell=>cell.textContent).join(' ').toLowerCase()]);"
+        f"let most={_AT_ONCE};"
         "function show(){const words=get('-text').value.toLowerCase().split(/\\s+/),"
         "level=get('-level').value;let left=0;"
         "for(const [row,text] of rows){"
         "const fits=(!level||row.dataset.level===level)&&words.every(word=>text.includes(word));"
-        "row.hidden=!fits;left+=fits;}"
+        "left+=fits;const seen=fits&&left<=most;"
+        "row.hidden=!seen;row.toggleAttribute('data-seen',seen);}"
         "get('-count').textContent=`${left} of ${rows.length} rows`"
-        "+(left?'':': nothing to look at there, or no such name');}"
-        "get('-text').addEventListener('input',show);"
-        "get('-level').addEventListener('change',show);"
+        "+(left>most?`, the first ${most} shown`:left?''"
+        ":': nothing to look at there, or no such name');"
+        "get('-more').hidden=left<=most;}"
+        f"function anew(){{most={_AT_ONCE};show();}}"
+        "get('-text').addEventListener('input',anew);"
+        "get('-level').addEventListener('change',anew);"
+        f"get('-more').addEventListener('click',()=>{{most+={_AT_ONCE};show();}});"
         "get('-filter').hidden=false;show();"
         "})();</script>"
     )
@@ -184,8 +198,23 @@ def as_html(report: FleetReport, limit: int = _IN_NOTEBOOK, rest: str = _FRAME) 
         tables += _unread(report, limit)
         kinds.append(_UNREAD)
     if tables:
-        parts.append(f'{_filter(name, kinds)}<div id="{name}">{tables}</div>{_script(name)}')
+        parts.append(_filter(name, kinds))
+        parts.append(f'<div id="{name}">{tables}</div>{_more(name)}{_script(name)}')
     return f'<div style="max-width:72em">{"".join(parts)}</div>'
+
+
+# a row past the first ones is never laid out; on a phone the cells of a row stand one below the
+# other; without scripts all rows show
+_STYLE: Final = (
+    "body{font-family:system-ui,sans-serif;line-height:1.4;overflow-wrap:anywhere}"
+    ".filtered tr[data-level]:not([data-seen]){display:none}"
+    "@media(max-width:48em){table{display:block;overflow-x:auto;font-size:.85em}"
+    "td,th{padding-right:6px!important}code{overflow-wrap:anywhere}"
+    "caption,tr[data-level]:not([hidden]),tr[data-level]>*{display:block}"
+    "table:has([data-level]) thead{display:none}"
+    'tr[data-level]>:nth-child(4)::before{content:"found: "}'
+    'tr[data-level]>:nth-child(5)::before{content:"needed: "}}'
+)
 
 
 def page(report: FleetReport) -> str:
@@ -193,7 +222,7 @@ def page(report: FleetReport) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width">'
-        f"<title>Fleet: {escape(plain(report.name))}</title></head>"
-        '<body style="font-family:system-ui,sans-serif;line-height:1.4">'
+        f"<title>Fleet: {escape(plain(report.name))}</title><style>{_STYLE}</style>"
+        '<script>document.documentElement.className="filtered"</script></head><body>'
         f"<main><h1>Can they nest?</h1>{as_html(report, _IN_PAGE, _COMMAND)}</main></body></html>\n"
     )
