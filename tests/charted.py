@@ -36,5 +36,5 @@ def words(figure: Figure) -> str:
         parts += [label.get_text() for label in axes.get_yticklabels()]
         parts += [text.get_text() for text in axes.texts]
     for legend in figure.legends:
-        parts += [text.get_text() for text in legend.get_texts()]
+        parts += [text.get_text() for text in [legend.get_title(), *legend.get_texts()]]
     return "\n".join(parts)

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from nestkit import charts
-from nestkit.benchmark import Run, Sample, find_effect
+from nestkit.benchmark import WORKLOADS, Run, Sample, find_effect
 from nestkit.benchmark.published import Published
 from nestkit.benchmark.texts import format_ratio
 from nestkit.charts import steps
@@ -198,7 +198,44 @@ def test_a_workload_without_a_time_per_operation_is_left_out_and_named(hardware:
     figure = charts.waterfall(replace(hardware, samples=tuple(map(in_mib, hardware.samples))))
     assert len(figure.axes) == 2
     assert "left out, as they have no time per operation: Disk read" in words(figure)
-    assert "Left out: Disk read" in charts.alt_text(figure)
+    assert "Left out, as they have no time per operation: Disk read" in charts.alt_text(figure)
+
+
+def test_what_was_not_measured_is_left_out_for_that_reason_and_all_of_it_is_on_the_page(
+    hardware: Run,
+) -> None:
+    run = replace(hardware, workloads=(*hardware.workloads, *WORKLOADS))
+    figure = charts.waterfall(run)
+    said = words(figure).replace("\n", " ")
+    assert "left out, as they were not measured in two layers: System call" in said
+    assert "Network, from the layer outside" in said
+    figure.draw_without_rendering()
+    note = figure._supxlabel.get_window_extent()  # type: ignore[attr-defined]
+    assert figure.bbox.x0 <= note.x0 < note.x1 <= figure.bbox.x1
+
+
+@pytest.mark.parametrize("draw", [charts.slowdown, charts.heat_map])
+def test_a_workload_with_nothing_to_compare_is_named(
+    draw: Callable[[Run], Figure], hardware: Run, emulated: Run
+) -> None:
+    """As the network on hardware: the baseline, L0, has no layer outside it to measure it from."""
+    samples = tuple(s for s in hardware.samples if (s.workload, s.layer) != ("exit", "L0"))
+    figure = draw(replace(hardware, samples=samples))
+    assert "nothing to compare with L0: Exit (CPUID)" in words(figure)
+    assert "Nothing to compare with L0: Exit (CPUID)." in charts.alt_text(figure)
+    assert "nothing to compare" not in words(draw(hardware)) + words(draw(emulated))
+    both = draw([emulated, replace(hardware, samples=samples)])  # type: ignore[arg-type]
+    assert "run 2, nothing to compare with L0: Exit" in words(both)
+
+
+@every
+def test_what_a_run_says_is_text_and_no_formula(
+    draw: Callable[[Run], Figure], emulated: Run
+) -> None:
+    odd = replace(emulated, origin="recorded", provenance={"host_cpu": r"a $\nosuch{ $ b"})
+    figure = draw(odd)
+    figure.draw_without_rendering()
+    assert r"$\nosuch{ $" in words(figure)
 
 
 def test_a_native_layer_is_never_added_to_an_emulated_one(emulated: Run) -> None:

@@ -167,7 +167,8 @@ def test_an_edited_file_whose_checksum_was_taken_out_is_refused(run: Run, tmp_pa
     [
         {"depth": "1"}, {"depth": True}, {"layer": 3}, {"stack": None}, {"emulated": "no"},
         {"acceleration": "magic"}, {"extra": {"disk": 3}}, {"extra": [1]}, {"extra": None},
-        {"color": "red"},
+        {"color": "red"}, {"depth": -1}, {"cpu_count": "2"}, {"memory_mib": {"a": 1}},
+        {"kernel": 6}, {"kernel": {"unknown": 3}}, {"hypervisor_leaves": "KVMKVMKVM"},
     ],
 )  # fmt: skip
 def test_layers_that_are_none_are_refused(run: Run, bad: dict[str, Any]) -> None:
@@ -181,6 +182,34 @@ def test_layers_that_are_none_are_refused(run: Run, bad: dict[str, Any]) -> None
 def test_a_number_that_is_none_is_refused(run: Run, name: str) -> None:
     with pytest.raises(RunError, match="not a whole run"):
         Run.from_json(run.to_json() | {name: float("inf")})
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"run_id": None}, {"suite": {}}, {"seed": "7"}, {"rounds": 9.7}, {"rounds": 0},
+        {"workloads": "exit"}, {"workloads": [1]}, {"notes": "noisy"},
+        {"notes": [None]}, {"layers": {}}, {"samples": {}},
+        {"provenance": {"memory": [{}]}}, {"provenance": {"memory": "much"}},
+    ],
+)  # fmt: skip
+def test_parts_of_other_types_are_refused_when_read_and_not_when_shown(
+    run: Run, bad: dict[str, Any]
+) -> None:
+    with pytest.raises(RunError, match="not a whole run"):
+        Run.from_json(run.to_json() | bad)
+
+
+def test_a_run_without_layers_cannot_be_shown_and_says_so(run: Run) -> None:
+    empty = Run.from_json(run.to_json() | {"layers": [], "samples": []})
+    with pytest.raises(RunError, match="no layers"):
+        str(empty)
+
+
+def test_a_run_whose_workloads_were_all_unticked_has_an_empty_table(run: Run) -> None:
+    table = replace(run, workloads=(), samples=()).summary()
+    assert table.empty
+    assert "ratio" in table.columns
 
 
 def test_a_file_laid_out_anew_is_the_same_run(run: Run, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Final, Literal
 
 from nestkit.benchmark.runfile import Run
@@ -180,7 +180,8 @@ def summarize(run: Run, baseline: str | None = None) -> pd.DataFrame:
     """
     import pandas as pd
 
-    frame = pd.DataFrame([asdict(e) for e in compare(run, baseline)])
+    columns = [field.name for field in fields(Effect)]
+    frame = pd.DataFrame([asdict(e) for e in compare(run, baseline)], columns=columns)
     floats = ["median", "ratio", "ratio_low", "ratio_high", "coverage"]
     return frame.astype(dict.fromkeys(floats, "Float64"))
 

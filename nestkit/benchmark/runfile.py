@@ -106,7 +106,15 @@ class Run:
 
     @property
     def default_baseline(self) -> str:
-        """The outermost layer; where layers are emulated, the outermost of the emulated ones."""
+        """The outermost layer; where layers are emulated, the outermost of the emulated ones.
+
+        Raises
+        ------
+        RunError
+            If the run has no layers.
+        """
+        if not self.layers:
+            raise RunError("the run has no layers", remedy=_RETAKE)
         pool = [f for f in self.layers if f.emulated] or list(self.layers)
         return min(pool, key=lambda f: f.depth).layer
 
@@ -211,15 +219,18 @@ class Run:
         try:
             if checksum is not None and checksum != _checksum(data):
                 raise RunError(f"{source} was edited or damaged after it was saved", remedy=_RETAKE)
+            for name in ("workloads", "layers", "samples", "notes"):
+                if not isinstance(data[name], list):
+                    raise ValueError(f"{name} is no list")
             if data["origin"] not in get_args(Origin) or data["status"] not in get_args(Status):
                 raise ValueError(f"origin {data['origin']!r}, status {data['status']!r}")
-            return cls(
-                run_id=str(data["run_id"]),
+            run = cls(
+                run_id=data["run_id"],
                 origin=data["origin"],
-                suite=str(data["suite"]),
+                suite=data["suite"],
                 status=data["status"],
-                seed=int(data["seed"]),
-                rounds=int(data["rounds"]),
+                seed=data["seed"],
+                rounds=data["rounds"],
                 workloads=tuple(data["workloads"]),
                 layers=tuple(facts_from_json(item) for item in data["layers"]),
                 provenance=dict(data["provenance"]),
@@ -227,8 +238,29 @@ class Run:
                 notes=tuple(data["notes"]),
                 schema=schema,
             )
+            _check_whole(run)
+            return run
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise RunError(f"{source} is not a whole run: {error}"[:300], remedy=_RETAKE) from error
+
+
+def _check_whole(run: Run) -> None:
+    """Raise ValueError unless the parts are what all that shows a run takes them for."""
+    memory = run.provenance.get("memory", [])
+    for what, sound in {
+        "its names and notes": all(
+            isinstance(text, str) for text in (run.run_id, run.suite, *run.workloads, *run.notes)
+        ),
+        "its seed": type(run.seed) is int,
+        "its number of rounds": type(run.rounds) is int and run.rounds > 0,
+        "the memory of its layers": all(
+            isinstance(item["layer"], str)
+            and all(isinstance(item[key], int | float) for key in ("resident_mib", "usable_mib"))
+            for item in memory
+        ),
+    }.items():
+        if not sound:
+            raise ValueError(f"{what} cannot be so")
 
 
 def _checksum(data: Mapping[str, Any]) -> str:

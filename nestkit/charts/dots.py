@@ -12,6 +12,7 @@ from nestkit.benchmark.texts import format_ratio, format_value
 from nestkit.charts.look import (
     BASELINE,
     SURE,
+    below,
     in_one_line,
     layer_style,
     log2_axis,
@@ -21,7 +22,7 @@ from nestkit.charts.look import (
     with_text,
     workload_title,
 )
-from nestkit.charts.panels import Panel, panels_of
+from nestkit.charts.panels import Panel, not_drawn, panels_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,8 +61,9 @@ def slowdown(run_or_runs: Run | Sequence[Run], baseline: str | None = None) -> F
     bases = " and ".join(dict.fromkeys(panel.baseline for panel in panels))
     grid[-1, 0].set_xlabel(f"slowdown against {bases} (time per operation, log₂ axis)")
     figure.legend(
-        handles=_legend(panels), fontsize=8, frameon=False, loc="outside lower center", ncols=5
-    )
+        handles=_legend(panels), fontsize=8, frameon=False, loc="outside lower center", ncols=5,
+        title=below(*not_drawn(panels)) or None, title_fontsize=8.5,
+    )  # fmt: skip
     return with_text(figure, _describe(panels))
 
 
@@ -161,4 +163,5 @@ def _describe(panels: Sequence[Panel]) -> str:
                 f"{format_value(effect)}"
             )
             parts.append(f"{text}." if effect.verdict in SURE else f"{text}, {effect.verdict}.")
+    parts += [f"{sentence[:1].upper()}{sentence[1:]}." for sentence in not_drawn(panels)]
     return " ".join(part for part in parts if part)

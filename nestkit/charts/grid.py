@@ -12,6 +12,7 @@ from nestkit.benchmark.texts import format_ratio, format_value
 from nestkit.charts.look import (
     INK,
     SURE,
+    below,
     in_one_line,
     new_figure,
     plain,
@@ -19,7 +20,7 @@ from nestkit.charts.look import (
     with_text,
     workload_title,
 )
-from nestkit.charts.panels import Panel, panels_of
+from nestkit.charts.panels import Panel, not_drawn, panels_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,8 +55,11 @@ def heat_map(run_or_runs: Run | Sequence[Run], baseline: str | None = None) -> F
         _draw(axes, panel)
     bases = " and ".join(dict.fromkeys(panel.baseline for panel in panels))
     figure.supxlabel(
-        f"× {bases}, time per operation, and the median itself\n"
-        "orange slower, purple faster; hatched: no measurable difference",
+        below(
+            f"× {bases}, time per operation, and the median itself",
+            "orange slower, purple faster; hatched: no measurable difference",
+            *not_drawn(panels),
+        ),
         fontsize=9,
         color=INK,
     )
@@ -128,4 +132,5 @@ def _describe(panels: Sequence[Panel]) -> str:
             unsure = "" if effect.verdict in SURE else f", hatched: {effect.verdict}"
             ratio = format_ratio(effect.interval.median)
             parts.append(f"{what}: {ratio}, {format_value(effect)}{unsure}.")
+    parts += [f"{sentence[:1].upper()}{sentence[1:]}." for sentence in not_drawn(panels)]
     return " ".join(parts)

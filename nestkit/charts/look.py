@@ -35,6 +35,7 @@ _ORIGINS: Final = {
 _ALT: Final = "nestkit-alt-text"
 _LEFT_OUT: Final = {"#000000", "#f0e442"}
 _TITLE_WIDTH: Final = 72  # letters that fit above a panel
+_PAGE_WIDTH: Final = 92  # letters that fit below a chart
 
 
 def runs_of(run_or_runs: Run | Sequence[Run]) -> list[Run]:
@@ -92,6 +93,11 @@ def _lines(labels: Sequence[str], width: int) -> list[str]:
                 lines[-1] += " ·"
             lines += wrap(label, width)
     return lines
+
+
+def below(*sentences: str) -> str:
+    """Sentences below a chart, each from a line of its own on, as wide as the page."""
+    return "\n".join(line for sentence in sentences for line in wrap(sentence, _PAGE_WIDTH))
 
 
 def in_one_line(title: str) -> str:
@@ -164,7 +170,11 @@ def plain(axes: Axes, title: str, grid: str = "") -> None:
 
 
 def with_text(figure: Figure, text: str) -> Figure:
-    """The figure with its alternative text."""
+    """The figure with its alternative text; what a run says in it is text, and no formula."""
+    from matplotlib.text import Text
+
+    for word in figure.findobj(Text):
+        word.set_parse_math(False)  # type: ignore[attr-defined]
     figure.set_gid(_ALT)
     figure.set_label(text)
     return figure

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from nestkit.benchmark.effects import Effect, compare
 from nestkit.benchmark.runfile import Run
-from nestkit.charts.look import panel_title
+from nestkit.charts.look import panel_title, workload_title
 from nestkit.errors import RunError
 
 
@@ -57,6 +57,19 @@ def panels_of(runs: Sequence[Run], baseline: str | None) -> list[Panel]:
             remedy="take a run with at least two layers, `nk.lab.up(depth=2)`, to its end",
         )
     return panels
+
+
+def not_drawn(panels: Sequence[Panel]) -> list[str]:
+    """For each run, the workloads of which it has nothing to compare: none is left out silently."""
+    sentences = []
+    for number in dict.fromkeys(panel.number for panel in panels):
+        own = [panel for panel in panels if panel.number == number]
+        drawn = {e.workload for panel in own for e in panel.effects if e.interval}
+        names = [workload_title(name) for name in own[0].run.workloads if name not in drawn]
+        of = f"run {number}, " if number else ""
+        if names:
+            sentences.append(f"{of}nothing to compare with {own[0].baseline}: {'; '.join(names)}")
+    return sentences
 
 
 def _of_one(run: Run, baseline: str | None, number: int) -> list[Panel]:

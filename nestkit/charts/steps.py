@@ -12,6 +12,7 @@ from nestkit.benchmark.samples import Sample
 from nestkit.benchmark.statistics import CONFIDENCE, Interval, median_interval
 from nestkit.charts.look import (
     BASELINE,
+    below,
     in_one_line,
     layer_style,
     new_figure,
@@ -94,9 +95,13 @@ def waterfall(
         if f.depth >= first.depth and f.emulated == first.emulated
     ]
     if len(layers) < 2:
+        deeper = any(f.depth > first.depth for f in run.layers)
+        why = ": emulated layers are never added to others" if deeper else ""
         raise RunError(
-            f"there is no layer to add to {first.layer}: emulated layers are never added to others",
-            remedy=f"start from {run.default_baseline}, or take a run with one layer more",
+            f"there is no layer to add to {first.layer}{why}",
+            remedy=f"start from {run.default_baseline}, or take a run with one layer more"
+            if first.layer != run.default_baseline
+            else "take a run with one layer more",
         )
     wanted = run.workloads if workloads is None else workloads
     steps = {name: _steps(run, name, layers) for name in wanted}
@@ -114,11 +119,9 @@ def waterfall(
         _draw(axes, workload_title(name), found)
     head = grid[0, 0]
     head.set_title(f"{title}\n\n{head.get_title(loc='left')}", fontsize=9, loc="left")
+    left_out = _left_out(run, [name for name in wanted if name not in drawn], layers)
     note = "time per operation; hatched, in italics: no measurable difference"
-    left_out = [workload_title(name) for name in wanted if name not in drawn]
-    if left_out:
-        note += f"\nleft out, as they have no time per operation: {', '.join(left_out)}"
-    figure.supxlabel(note, fontsize=9)
+    figure.supxlabel(below(note, *left_out), fontsize=9)
     return with_text(figure, _describe(title, drawn, left_out))
 
 
@@ -144,6 +147,18 @@ def _steps(run: Run, workload: str, layers: Sequence[LayerFacts]) -> list[_Step]
         steps.append(_Step(layer, statistics.median(rounds.values()), last, added))
         before = rounds
     return steps
+
+
+def _left_out(run: Run, names: Sequence[str], layers: Sequence[LayerFacts]) -> list[str]:
+    """Which workloads are not drawn, and why."""
+    own = {layer.layer for layer in layers}
+    reasons: dict[str, list[str]] = {}
+    for name in names:
+        rows = [s for s in run.counted if s.workload == name and s.layer in own and s.valid]
+        measured = len({s.layer for s in rows}) > 1
+        why = "have no time per operation" if measured else "were not measured in two layers"
+        reasons.setdefault(why, []).append(workload_title(name))
+    return [f"left out, as they {why}: {'; '.join(titles)}" for why, titles in reasons.items()]
 
 
 def _unit(value: float) -> tuple[float, str]:
@@ -210,6 +225,5 @@ def _describe(title: str, drawn: dict[str, list[_Step]], left_out: Sequence[str]
         parts.append(
             f"{workload_title(name)}: {', '.join(words)}; in all {_ns(steps[-1].total_ns)}."
         )
-    if left_out:
-        parts.append(f"Left out: {', '.join(left_out)}.")
+    parts += [f"L{sentence[1:]}." for sentence in left_out]
     return " ".join(parts)

@@ -21,6 +21,10 @@ from nestkit.runners.base import Acceleration, ExecResult, LayerFacts, Runner
 
 RECORDING_SCHEMA: Final = 1
 _REMEDY: Final = "record it again, or use an undamaged copy"
+_FACTS: Final = dict.fromkeys(
+    ("cpu_model", "kernel", "microcode", "clock_source", "mitigations", "huge_pages", "governor"),
+    str,
+) | {"cpu_count": int, "memory_mib": int, "hypervisor_leaves": tuple}
 
 
 def facts_to_json(facts: LayerFacts) -> dict[str, Any]:
@@ -52,14 +56,26 @@ def facts_from_json(data: Mapping[str, Any]) -> LayerFacts:
             values[name] = tuple(value)
     facts = LayerFacts(**values)
     texts = [facts.layer, facts.stack, *facts.extra, *facts.extra.values()]
-    sound = type(facts.depth) is int and type(facts.emulated) is bool
-    if (
-        not sound
-        or facts.acceleration not in get_args(Acceleration)
-        or not all(isinstance(text, str) for text in texts)
-    ):
+    sound = (
+        type(facts.depth) is int
+        and facts.depth >= 0
+        and type(facts.emulated) is bool
+        and facts.acceleration in get_args(Acceleration)
+        and all(isinstance(text, str) for text in texts)
+        and all(_fits(getattr(facts, name), kind) for name, kind in _FACTS.items())
+    )
+    if not sound:
         raise ValueError(f"the facts of layer {facts.layer!r} are of wrong types"[:120])
     return facts
+
+
+def _fits(value: Any, kind: type) -> bool:
+    """True for a value of that type, and for an unknown one with its reason."""
+    if isinstance(value, Unknown):
+        return isinstance(value.reason, str)
+    if kind is tuple:
+        return isinstance(value, tuple) and all(isinstance(item, str) for item in value)
+    return type(value) is kind
 
 
 def write_file(path: str | Path, data: bytes) -> Path:
