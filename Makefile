@@ -34,7 +34,10 @@ $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2
 endef
 
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r
-EDITABLE = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+# The clone's path is then made relative: before 3.13 Python reads that file in the locale's letters,
+# and a path with others ends every start.
+EDITABLE = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . \
+  && for file in $(VENV)/lib/python3*/site-packages/_editable_impl_nestkit.pth; do echo ../../../.. > "$$file"; done
 
 $(VENV)/course.stamp: requirements.lock pyproject.toml
 	@$(MAKE_VENV)
