@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_configure_fake import GROUP_ID, HOST_ID, VM_ID, FakeHost
 
-from nestkit import configure
+from nestkit import configure, preflight
 from nestkit.configure import engine
 from nestkit.configure.journal import Journal
 from nestkit.errors import (
@@ -73,6 +73,32 @@ def test_apply_does_every_step_in_order_and_a_second_plan_is_empty(fake, tmp_pat
     assert said[0][1:] == (0, 6) and said[-1][1:] == (6, 6)
     assert done.to_frame()["state"].tolist() == ["done"] * 6
     assert configure.verify(plan, fake).ok and configure.verify(done.journal, fake).ok
+
+
+def test_rollback_takes_what_apply_returned_too(fake, tmp_path):
+    before = dict(fake.values)
+    done = configure.apply(configure.plan(fake, "l1"), fake, journal_dir=tmp_path)
+    configure.rollback(done, fake)
+    assert fake.values == before
+
+
+def test_what_is_no_host_no_plan_and_no_journal_is_said_with_what_to_do(fake, tmp_path):
+    plan = configure.plan(fake, "l1")
+    for wrong, words in (
+        (lambda: preflight.check("practice://esx"), "connected host belongs here, not a str"),
+        (lambda: configure.plan("l1", fake), "connected host belongs here, not a str"),
+        (lambda: configure.plan(fake, "l1", goal="nested"), "not a NestedGoal"),
+        (lambda: configure.plan_new(fake, NestedGoal()), "not a CreateGoal"),
+        (lambda: configure.apply("l1", fake), "plan belongs here, not a str"),
+        (lambda: configure.apply(fake, plan), "plan belongs here"),
+        (lambda: configure.apply(plan, None), "connected host belongs here, not a NoneType"),
+        (lambda: configure.rollback(None, fake), "was nothing applied yet"),
+        (lambda: configure.rollback(plan, fake), "journal belongs here, not a Plan"),
+        (lambda: configure.rollback(tmp_path / "j", "esx"), "connected host belongs here"),
+    ):
+        with pytest.raises(NestkitError, match=words):
+            wrong()
+    assert not list(tmp_path.iterdir())
 
 
 def test_rollback_restores_what_was_and_can_be_run_again(fake, tmp_path):

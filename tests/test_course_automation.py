@@ -53,6 +53,14 @@ class Restless:
                 host.perform(step, 60.0)
 
 
+def gives_up(host: object, vm: str) -> None:
+    raise SystemExit(3)
+
+
+def asserts(host: object, vm: str) -> None:
+    raise AssertionError
+
+
 @pytest.mark.parametrize("answer", [careful, by_preflight])
 def test_any_program_that_leaves_a_ready_vm_alone_passes(answer: object) -> None:
     assert nk.course.check("08.twice", answer).ok
@@ -67,6 +75,8 @@ def test_any_program_that_leaves_a_ready_vm_alone_passes(answer: object) -> None
         (Restless(), "not right", "did 2 things"),
         (mistyped, "not right", "NameError: name 'plam' is not defined"),
         (lambda host: None, "not right", "TypeError"),
+        (gives_up, "not right", "ended with SystemExit: 3"),
+        (asserts, "not right", "ended with AssertionError."),
         ("careful", "not right", "not a function"),
     ],
 )

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 import nestkit as nk
@@ -120,14 +121,27 @@ def test_an_overhead_within_one_per_cent_passes(run: Run) -> None:
         (0, "above 0"),
         (-1, "above 0"),
         (math.nan, "above 0"),
-        ("ten", "kind of value"),
-        ([10], "kind of value"),
+        ("ten", "median"),
+        ([10], "median"),
+        ("", "median"),
+        (None, "median"),
     ],
 )
 def test_a_wrong_overhead_gets_a_hint_that_fits(run: Run, value: Any, hint: str) -> None:
     verdict = overhead(run, value)
     assert verdict.status == "not right"
     assert any(hint in text for text in verdict.hints), verdict
+
+
+def test_a_ratio_to_another_layer_is_told_from_the_one_asked_for() -> None:
+    deep = nk.course.recorded_run(3)
+    frame = deep.to_frame().query("workload == 'exit' and not warmup and valid")
+    pairs = frame.pivot(index="round", columns="layer", values="value")
+    wrong = (pairs["L3"] / pairs["L1"]).median()
+    verdict = check("06.third-layer", deep, wrong, workload="exit", layer="L3", baseline="L2")
+    assert verdict.status == "not right"
+    assert "is L3 against L1" in verdict.message
+    assert verdict.hints == ("divide by L2, round by round",)
 
 
 def test_the_form_plays_a_recorded_lab_back_unless_asked_otherwise() -> None:
@@ -221,13 +235,24 @@ def test_the_workloads_that_nested_paging_spares_are_those_whose_intervals_part(
     def paging(value: Any) -> Any:
         return check("06.paging", on, off, value, layer="L2")
 
-    for right in (["first-touch"], {"first-touch"}, "first-touch", ("First touch of a page",)):
+    for right in (
+        ["first-touch"],
+        {"first-touch"},
+        "first-touch",
+        ("First touch of a page",),
+        pd.Series(["first-touch"]),
+        "First-Touch, ",
+    ):
         assert paging(right).ok, paging(right)
     for wrong, hint in (
         (["first-touch", "exit"], "exit: the two intervals overlap"),
         ([], "1 more"),
         (["paging"], "choose from arithmetic"),
-        (3, "kind of value"),
+        ("first-touch, exit", "exit: the two intervals overlap"),
+        (3, "write their names"),
+        (None, "write their names"),
+        (on.summary(), "write their names"),
+        ([3], "write their names"),
     ):
         verdict = paging(wrong)
         assert verdict.status == "not right"

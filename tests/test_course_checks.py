@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 
 import nestkit as nk
@@ -82,6 +83,33 @@ def test_what_goes_wrong_in_a_check_is_a_verdict_with_a_hint(error: Exception) -
     verdict = check("99.try", error)
     assert verdict.status == "not right"
     assert verdict.hints
+
+
+def test_a_half_filled_answer_is_told_what_is_left() -> None:
+    verdict = check("99.try", {"one": 1, "two": ..., "three": ...})
+    assert verdict.status == "not done yet"
+    assert "Still “...”: two, three." in verdict.message
+    untouched = check("99.try", {"one": ..., "two": ...})
+    assert "put yours in its place" in untouched.message
+
+
+@pytest.mark.parametrize("error", [IndexError("x"), ZeroDivisionError(), AssertionError()])
+def test_no_answer_ends_in_a_traceback(error: Exception) -> None:
+    assert check("99.try", error).status == "not right"
+
+
+@pytest.mark.parametrize("item", ["01.types", "01.layers", "02.levels", "05.pairs", "05.binds"])
+@pytest.mark.parametrize(
+    "answer",
+    [None, ["L1", "L2"], "fail", {1: "one"}, pd.DataFrame({"a": [1]}), pd.Series(["x"])],
+    ids=lambda answer: type(answer).__name__,
+)
+def test_an_answer_without_names_is_told_how_to_write_it(item: str, answer: Any) -> None:
+    verdict = check(item, answer)
+    assert verdict.status == "not right"
+    assert "without the names" in verdict.message
+    assert "write a dictionary" in verdict.hints[0]
+    assert "reset" not in str(verdict)
 
 
 def test_an_unknown_exercise_is_refused_with_near_names() -> None:
@@ -196,6 +224,11 @@ def test_lesson_02_names_are_taken_as_the_table_shows_them(host: Host) -> None:
 
     assert check("02.faults", host, {said(*pair): pair[1] for pair in FAULTS.items()}).ok
     assert check("02.faults", host, list(FAULTS.items())).ok
+    assert check("02.faults", host, pd.Series(FAULTS)).ok
+    failed = nk.preflight.check(host).at("fail")
+    found = {name: [f for f in failed if f.id == rule] for name, rule in FAULTS.items()}
+    assert check("02.faults", host, found).ok
+    assert check("02.faults", host, {name: each[0] for name, each in found.items()}).ok
 
 
 @pytest.mark.parametrize(
@@ -203,6 +236,8 @@ def test_lesson_02_names_are_taken_as_the_table_shows_them(host: Host) -> None:
     [
         ({"nested-esxi-04": "Memory of the nested host"}, "no id of a rule"),
         ({"nested-esxi-04": []}, "no rule is named"),
+        ({"nested-esxi-04": None}, "no id of a rule"),
+        ({"nested-esxi-04": 3}, "no id of a rule"),
         ({"nested-esxi-99": "esx.vm.memory"}, "no VM 'nested-esxi-99'"),
         ({"nested-esxi-04": "hyperv.vm.memory"}, "no id of a rule"),
     ],
@@ -307,6 +342,11 @@ def test_lesson_03_a_part_of_the_plan_is_not_right_and_says_what_is_left(host: H
     assert any("memory" in hint for hint in verdict.hints)
     verdict = check("03.rolled-back", host, plan=plan, done=done)
     assert verdict.status == "not right"
+    assert "done.journal" in verdict.hints[1]
+    for strange in (done, "undone", nk.configure.rollback):
+        verdict = check("03.rolled-back", host, plan=plan, done=done, undone=strange)
+        assert verdict.status == "not right"
+        assert verdict.hints == ("undone = nk.configure.rollback(done.journal, host)",)
 
 
 def test_lesson_03_a_stale_plan_is_refused_in_the_form(host: Host) -> None:

@@ -358,6 +358,22 @@ def stumbles(host: Any, test: Callable[..., None]) -> None:
     raise RuntimeError("no disk left")
 
 
+def names_nothing(host: Any, test: Callable[..., None]) -> None:
+    done = built(host)
+    try:
+        test(host)
+    finally:
+        nk.configure.rollback(done.journal, host)
+
+
+def hands_over_the_target(host: Any, test: Callable[..., None]) -> None:
+    done = built(host)
+    try:
+        test(host, done.plan.vm)
+    finally:
+        nk.configure.rollback(done, host)
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -383,6 +399,8 @@ def test_a_pipeline_that_cleans_up_in_every_case_passes(answer: object) -> None:
         pytest.param(leaves_it_off, "not right", "is off", marks=pytest.mark.slow),
         pytest.param(stumbles, "not right", "no disk left", marks=pytest.mark.slow),
         (lambda host: None, "not right", "ended with TypeError"),
+        (names_nothing, "not right", "call test(host, name)"),
+        (hands_over_the_target, "not right", "called with (EsxHost, Target)"),
         (mistyped, "not right", "Before it called the test, the pipeline ended with NameError"),
         ("pipeline", "not right", "not a function"),
     ],

@@ -109,6 +109,8 @@ def test_any_way_to_write_the_right_causes_passes() -> None:
         {str(number): {rule} for number, rule in right().items()},
         found,
         {number: findings[0] for number, findings in found.items()},
+        {f"host {number}": rule for number, rule in right().items()},
+        {broken_host(number).vm: rule for number, rule in right().items()},
     ):
         verdict = nk.course.check("09.causes", answer)
         assert verdict.ok, verdict

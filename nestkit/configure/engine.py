@@ -13,7 +13,7 @@ from nestkit.configure.journal import Journal
 from nestkit.configure.results import Outcome, describe
 from nestkit.configure.verifying import chains, current, verify
 from nestkit.errors import HostRefused, JournalError, NestkitError, NotFound, PlanError, StalePlan
-from nestkit.hosts.base import Host, Password
+from nestkit.hosts.base import Host, Password, refuse_other
 from nestkit.plans import Json, Plan, Step
 from nestkit.planview import named, shown
 from nestkit.wording import plain
@@ -61,6 +61,12 @@ def apply(
     NestkitError
         Whatever the host says; once a step was begun, the remedy names the journal.
     """
+    if not isinstance(plan, Plan):
+        raise PlanError(
+            f"a plan belongs here, not a {type(plan).__name__}; nothing was changed",
+            remedy="make one first: plan = nk.configure.plan(host, vm)",
+        )
+    refuse_other(host)
     if accept is not None and accept != plan.digest:
         raise PlanError(
             f"the plan's digest is {plan.digest}, not the one accepted; nothing was changed",

@@ -9,7 +9,7 @@ from typing import Final, Protocol, cast
 
 from nestkit.errors import CredentialsError, PlanError
 from nestkit.facts import HostFacts, VmFacts
-from nestkit.hosts.base import GuestHost, Host
+from nestkit.hosts.base import GuestHost, Host, refuse_other
 from nestkit.plans import CreateGoal, Json, NestedGoal, Plan, Target
 
 Place = tuple[Target, str]  # a property of a target
@@ -64,6 +64,7 @@ def plan(host: Host, vm: str, *, goal: NestedGoal | None = None) -> Plan:
     NotFound, Ambiguous
         See :meth:`nestkit.hosts.base.Host.read`.
     """
+    refuse_other(host)
     if host.platform not in PLANNERS:
         raise PlanError(
             f"this version makes no plans for {host.platform} hosts",
@@ -72,6 +73,12 @@ def plan(host: Host, vm: str, *, goal: NestedGoal | None = None) -> Plan:
     if not isinstance(vm, str) or not vm:
         raise PlanError(f"a plan is for one VM, not for {vm!r}", remedy="give its name or its UUID")
     goal = NestedGoal() if goal is None else goal
+    if not isinstance(goal, NestedGoal):
+        raise PlanError(
+            f"the goal is a {type(goal).__name__}, and not a NestedGoal",
+            remedy="leave it out, or write goal=nk.NestedGoal(…); a VM that is not there yet is "
+            "planned by nk.configure.plan_new",
+        )
     if isinstance(host, GuestHost) and (goal.install_role or goal.network == "nat"):
         with suppress(CredentialsError):  # the plan is made without asking the guest then
             host.use_guest(goal.guest_user, interactive=False)
@@ -93,6 +100,12 @@ def plan_new(host: Host, goal: CreateGoal) -> Plan:
         The host cannot nest, the name is taken, the installer or the network is not there, or
         there is no room.
     """
+    refuse_other(host)
+    if not isinstance(goal, CreateGoal):
+        raise PlanError(
+            f"the goal is a {type(goal).__name__}, and not a CreateGoal",
+            remedy='write nk.CreateGoal(name="…", networks=("…",))',
+        )
     if host.platform not in CREATORS:
         raise PlanError(
             f"this version creates no VMs on {host.platform} hosts",

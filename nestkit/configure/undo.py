@@ -16,7 +16,7 @@ from nestkit.configure.engine import (
 )
 from nestkit.configure.guests import let_in, why_left
 from nestkit.configure.journal import Journal
-from nestkit.configure.results import Left, RollbackResult, describe
+from nestkit.configure.results import Left, Outcome, RollbackResult, describe
 from nestkit.configure.verifying import chain_key, chains, current
 from nestkit.errors import (
     ConnectionFailed,
@@ -27,7 +27,7 @@ from nestkit.errors import (
     NestkitError,
     TrustError,
 )
-from nestkit.hosts.base import Host, Password
+from nestkit.hosts.base import Host, Password, refuse_other
 from nestkit.plans import GUEST_PROPERTIES, POWER_OPS, Json, Step
 from nestkit.planview import named, shown
 
@@ -36,7 +36,7 @@ _LOST: Final = (ConnectionFailed, TrustError, JournalError)
 
 
 def rollback(
-    journal: str | Path,
+    journal: str | Path | Outcome,
     host: Host,
     *,
     hard_power_off: bool = False,
@@ -57,7 +57,7 @@ def rollback(
     Parameters
     ----------
     journal, host
-        The file that ``apply`` wrote, and a connection to the host it is of.
+        The file that ``apply`` wrote, or what it returned, and a connection to the host it is of.
     hard_power_off
         Allow pulling the plug on a VM that this plan started and whose guest cannot be asked
         to shut down.
@@ -73,7 +73,14 @@ def rollback(
     ConnectionFailed
         The host was lost on the way; run rollback again.
     """
-    with Journal.open(journal) as opened:
+    path = journal.journal if isinstance(journal, Outcome) else journal
+    if not isinstance(path, str | Path):
+        raise JournalError(
+            f"a journal belongs here, not a {type(path).__name__}: was nothing applied yet?",
+            remedy="give what apply returned (done), or the path of the journal that it printed",
+        )
+    refuse_other(host)
+    with Journal.open(path) as opened:
         refuse_foreign(opened, host)
         if any(s.property in GUEST_PROPERTIES and s.reversible for s in opened.plan.steps):
             with suppress(CredentialsError):  # what is inside the guest is left then, and said

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -93,6 +93,50 @@ def not_right(message: str, *hints: str) -> Verdict:
     return Verdict("", "not right", message, hints)
 
 
+class Unreadable(CourseError):
+    """An answer of the wrong kind; the remedy says how to write it."""
+
+
+def answers_to(answer: Any, example: str) -> dict[str, Any]:
+    """An answer from names to values, also where it is a series or a list of pairs.
+
+    Raises
+    ------
+    Unreadable
+        If it has no names; the remedy is the example.
+    """
+    pairs: list[Any] | None = None
+    series = getattr(answer, "ndim", 0) == 1 and hasattr(answer, "items")
+    if series or isinstance(answer, Mapping):
+        pairs = list(answer.items())
+    elif isinstance(answer, list | tuple) and all(
+        isinstance(each, list | tuple) and len(each) == 2 for each in answer
+    ):
+        pairs = list(answer)
+    if pairs is None or not all(isinstance(name, str) for name, _ in pairs):
+        raise Unreadable(
+            f"The answer is of type {type(answer).__name__}, without the names that are asked for.",
+            remedy=f"write a dictionary, from name to answer: {example}",
+        )
+    return dict(pairs)
+
+
+def ids_of(given: Any) -> set[str]:
+    """Ids of rules, however they were given: one, several, or whole findings."""
+    several = isinstance(given, Iterable) and not isinstance(given, str | Mapping)
+    return {str(getattr(one, "id", one)).strip() for one in (given if several else [given])}
+
+
+def _still_open(values: Iterable[Any]) -> str:
+    """What to fill in, where some of an answer's parts are filled in already."""
+    for value in values:
+        if isinstance(value, Mapping):
+            left = [str(name) for name, part in value.items() if _untouched(part)]
+            if 0 < len(left) < len(value):
+                return f"Still “...”: {', '.join(left)}."
+    return "The answer is still “...”: put yours in its place, and run the cell."
+
+
 def _untouched(value: Any) -> bool:
     """Whether ``...`` still stands where an answer belongs."""
     if value is ...:
@@ -133,16 +177,18 @@ def check(item: str, /, *args: Any, **kwargs: Any) -> Verdict:
         name: kwargs[name] for name in kwargs if not (kwargs[name] is ... and name in optional)
     }
     if _untouched(args) or _untouched(kwargs):
-        verdict = not_done("The answer is still “...”: put yours in its place, and run the cell.")
+        verdict = not_done(_still_open((*args, *kwargs.values())))
     else:
         try:
             verdict = _CHECKS[item](*args, **kwargs)
+        except Unreadable as error:
+            verdict = not_right(error.message, error.remedy)
         except NestkitError as error:
             hints = [error.remedy]
             if any(getattr(each, "is_practice", False) is True for each in args):
                 hints.append(_BROKEN)
             verdict = not_right(f"It cannot be checked: {error.message}.", *hints)
-        except (TypeError, ValueError, KeyError, AttributeError) as error:
+        except Exception as error:  # noqa: BLE001  (an answer may be anything)
             verdict = not_right(
                 f"The answer cannot be read: {type(error).__name__}: {error}.",
                 "look again at what kind of value the exercise asks for",

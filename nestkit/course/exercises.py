@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 from nestkit.configure import plan as make_plan
 from nestkit.configure import verify
 from nestkit.configure.journal import read_plan
-from nestkit.course.checks import Verdict, exercise, not_done, not_right, passed
+from nestkit.course.checks import (
+    Unreadable,
+    Verdict,
+    answers_to,
+    exercise,
+    ids_of,
+    not_done,
+    not_right,
+    passed,
+)
 from nestkit.course.forms import Form
 from nestkit.course.hosts import blocked_vms
 from nestkit.course.readiness import environment
@@ -62,10 +71,8 @@ def _named(host: Host, answer: Mapping[str, str | Collection[str]]) -> Verdict:
     for vm, failed in blocked_vms(facts):
         faults.setdefault(vm.name, set()).update(failed)
     given: dict[str, set[str]] = {}
-    for said, wanted in dict(answer).items():
-        words = [wanted] if isinstance(wanted, str) else wanted
-        vm_name = _vm_meant(str(said).strip(), names)
-        given.setdefault(vm_name, set()).update(str(word).strip() for word in words)
+    for said, wanted in answers_to(answer, '{"nested-esxi-01": "esx.vm.nested-hv", …}').items():
+        given.setdefault(_vm_meant(said.strip(), names), set()).update(ids_of(wanted))
     if not given and not faults:
         return passed(
             f"No VM of {facts.name} is blocked, so there is none to name. The practice host "
@@ -88,7 +95,7 @@ def _named(host: Host, answer: Mapping[str, str | Collection[str]]) -> Verdict:
             hints.append(f"{name}: {wrong} passes here; look for ✗ in the rows of this VM")
     left = sorted(set(faults) - set(given))
     if hints:
-        return not_right(f"{len(hints)} of your {len(given)} lines are not right.", *hints[:4])
+        return not_right(f"Not right: {len(hints)} of your {len(given)}.", *hints[:4])
     if left:
         return not_right(
             f"{len(given)} right, and {len(left)} blocked VMs are not named yet.",
@@ -139,7 +146,7 @@ def _applied(host: Host, *, plan: Plan) -> Verdict:
             "tick the box of the form above, then press Apply",
         )
     return not_right(
-        f"{len(found.mismatches)} things are not as planned.",
+        f"Not as planned: {len(found.mismatches)}.",
         *(str(mismatch) for mismatch in found.mismatches[:3]),
         "make a new plan from what the host is now, read it, and apply that",
     )
@@ -148,6 +155,17 @@ def _applied(host: Host, *, plan: Plan) -> Verdict:
 def _result(given: Any) -> Any:
     """What a form came to; anything else as it is."""
     return given.result if isinstance(given, Form) else given
+
+
+def _taken_back(undone: Any) -> RollbackResult | None:
+    """What a rollback returned; None where there was none yet."""
+    taken: RollbackResult | None = _result(undone)
+    if taken is not None and not hasattr(taken, "not_undone"):
+        raise Unreadable(
+            f"`undone` is a {type(taken).__name__}, and not what a rollback returns.",
+            remedy="undone = nk.configure.rollback(done.journal, host)",
+        )
+    return taken
 
 
 def _earlier_journal(plan: Plan) -> Path | None:
@@ -168,7 +186,7 @@ def _rolled_back(
     done: Outcome | Form | None = None,
     undone: RollbackResult | Form | None = None,
 ) -> Verdict:
-    taken: RollbackResult | None = _result(undone)
+    taken = _taken_back(undone)
     ran: RollbackResult | Outcome | None = taken or _result(done)
     # a plan made after the apply is empty: the one that was applied says how it was before
     first = ran.plan if ran and plan.is_empty else plan
@@ -195,8 +213,10 @@ def _rolled_back(
         )
     return not_right(
         f"{plan.vm.name} is neither as planned nor as at first.",
-        f"the first plan had {len(first.steps)} steps, a plan made now has {len(now.steps)}",
-        "run the rollback again: it goes on where it was cut off",
+        f"steps in the first plan: {len(first.steps)}; in a plan made now: {len(now.steps)}",
+        "run the rollback again: it goes on where it was cut off"
+        if taken
+        else "roll back with the journal that the apply left: done.journal",
     )
 
 
@@ -233,7 +253,7 @@ def _all_but_the_role(
     done: Outcome | Form | None = None,
     undone: RollbackResult | Form | None = None,
 ) -> Verdict:
-    taken: RollbackResult | None = _result(undone)
+    taken = _taken_back(undone)
     ran: RollbackResult | Outcome | None = taken or _result(done)
     first = ran.plan if ran and plan.is_empty else plan
     can_go_back = tuple(step for step in first.steps if step.reversible)

@@ -38,9 +38,10 @@ def _stumbles(ready: Callable[[Host, str], object], watched: _Watched) -> Verdic
         ready(watched, _VM)
     except NestkitError:
         raise  # says itself what to do
-    except Exception as error:  # noqa: BLE001  (a learner's program may raise anything)
+    except (Exception, SystemExit) as error:  # noqa: BLE001  (a learner's program)
+        said = ": ".join(word for word in (type(error).__name__, str(error)) if word)
         return not_right(
-            f"The program ended with {type(error).__name__}: {error}.",
+            f"The program ended with {said}.",
             "mend it, run its cell again, and then this one",
         )
     return None
@@ -70,7 +71,7 @@ def _twice(ready: Callable[[Host, str], object]) -> Verdict:
             )
         if left:
             return not_right(
-                f"After the first run {len(left)} of the steps are still to do.",
+                f"Steps that are still to do after the first run: {len(left)}.",
                 "apply the plan as it is, with the usual goal",
             )
         if stumbled := _stumbles(ready, watched):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-from nestkit.course.checks import Verdict, exercise, not_right, passed
+from nestkit.course.checks import Unreadable, Verdict, exercise, not_right, passed
 
 if TYPE_CHECKING:
     from nestkit.benchmark import Run
@@ -46,6 +46,16 @@ def _rows(run: Run, rows: Any, *, workload: str, layers: Collection[str]) -> Ver
     return passed(f"{len(rows)} rows: those that count, and no others.")
 
 
+def _one_number(answer: Any) -> float:
+    try:
+        return float(answer)
+    except (TypeError, ValueError):
+        raise Unreadable(
+            f"The answer is of type {type(answer).__name__}, and not one number.",
+            remedy="a ratio a round is the way there: the answer is their median, .median()",
+        ) from None
+
+
 @exercise("06.third-layer")
 @exercise("06.overhead")
 def _overhead(run: Run, answer: float, *, workload: str, layer: str, baseline: str) -> Verdict:
@@ -55,11 +65,17 @@ def _overhead(run: Run, answer: float, *, workload: str, layer: str, baseline: s
     true = effect.ratio
     if true is None:
         return not_right(f"The run has no ratio of {workload} in {layer}: {effect.verdict}.")
-    value = float(answer)
+    value = _one_number(answer)
     if not math.isfinite(value) or value <= 0:
         return not_right(f"{value} is no ratio of two times.", "both times are above 0")
     if abs(value / true - 1) <= _TOLERANCE:
         return passed(f"{value:.2f}: within 1 % of the paired median of {effect.n} rounds.")
+    for other in (each.layer for each in run.layers):
+        against = find_effect(run, workload, layer, other).ratio if other != layer else None
+        if against is not None and abs(value / against - 1) <= _TOLERANCE:
+            return not_right(
+                f"{value:.4g} is {layer} against {other}.", f"divide by {baseline}, round by round"
+            )
     for guess, hint in (
         (1 / true, "that is the outer layer over the inner one: turn the fraction round"),
         (true - 1, "that is what is added; the ratio asked for is 1 more"),
@@ -75,16 +91,30 @@ def _overhead(run: Run, answer: float, *, workload: str, layer: str, baseline: s
     )
 
 
+def _names(answer: Any) -> set[str]:
+    """Names in a list, a set, a series, or a text with commas."""
+    given = answer.split(",") if isinstance(answer, str) else answer
+    flat = isinstance(given, Iterable) and getattr(given, "ndim", 1) == 1
+    names: list[Any] = list(given) if flat else [None]
+    if not all(isinstance(name, str) for name in names):
+        raise Unreadable(
+            f"The answer is of type {type(answer).__name__}, and not a list of workloads.",
+            remedy='write their names, as the column workload has them: ["arithmetic", …]',
+        )
+    return {name.strip() for name in names if name.strip()}
+
+
 @exercise("06.paging")
 def _paging(on: Run, off: Run, answer: Collection[str], *, layer: str) -> Verdict:
     from nestkit.benchmark import WORKLOADS, find_effect
     from nestkit.benchmark.statistics import CONFIDENCE
 
-    given = {answer} if isinstance(answer, str) else set(answer)
+    given = _names(answer)
     shared = [name for name in on.workloads if name in off.workloads]
-    titles = {WORKLOADS[name].title: name for name in shared if name in WORKLOADS}
-    chosen = {titles.get(name, name) for name in given}
-    if strange := sorted(str(name) for name in chosen if name not in shared):
+    known = {name: name for name in shared}
+    known |= {WORKLOADS[name].title.lower(): name for name in shared if name in WORKLOADS}
+    chosen = {known.get(name.lower(), name) for name in given}
+    if strange := sorted(name for name in chosen if name not in shared):
         return not_right(
             f"{', '.join(strange)}: no workload of both runs.", f"choose from {', '.join(shared)}"
         )

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from nestkit.course.checks import Verdict, exercise, not_right, passed
+from nestkit.course.checks import Verdict, answers_to, exercise, not_right, passed
 from nestkit.requirements.matrix import Support, limits, support
 
 # case → the row that answers it (outside, inside), and what helps to see it
@@ -98,7 +98,7 @@ def _parts(answer: Any) -> tuple[object, object]:
 @exercise("05.pairs")
 def _pairs(answers: Mapping[str, Any]) -> Verdict:
     cells = {(cell.l0, cell.l1): cell for cell in support()}
-    given = dict(answers)
+    given = answers_to(answers, '{"witness": ("works", "who says so"), …}')
     if strange := [str(name) for name in given if name not in PAIRS]:
         return not_right(
             f"{', '.join(strange)}: there is no such case.", f"judge {', '.join(PAIRS)}"
@@ -126,7 +126,7 @@ def _pairs(answers: Mapping[str, Any]) -> Verdict:
 @exercise("05.binds")
 def _binds(answers: Mapping[str, Any]) -> Verdict:
     known = {limit.id: limit.binds for limit in limits()}
-    given = dict(answers)
+    given = answers_to(answers, '{"slow disk": "L1", …}')
     if strange := [str(name) for name in given if name not in LOSSES]:
         return not_right(
             f"{', '.join(strange)}: there is no such case.", f"judge {', '.join(LOSSES)}"

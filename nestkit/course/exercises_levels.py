@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, get_args
 
-from nestkit.course.checks import Verdict, exercise, not_right, passed
+from nestkit.course.checks import Verdict, answers_to, exercise, not_right, passed
 from nestkit.facts import CpuFacts, HostFacts, VmFacts
 from nestkit.preflight import Level, evaluate
 from nestkit.requirements import rules
@@ -64,7 +64,8 @@ def level_of(case: str) -> str:
 
 @exercise("02.levels")
 def _levels(levels: Mapping[str, object]) -> Verdict:
-    answers = {str(case): str(level).strip().lower() for case, level in dict(levels).items()}
+    given = answers_to(levels, '{"esxi 6 GiB": "fail", …}')
+    answers = {case: str(level).strip().lower() for case, level in given.items()}
     if strange := [case for case in answers if case not in CASES]:
         return not_right(f"{', '.join(strange)}: no such case.", f"judge {', '.join(CASES)}")
     if left := [case for case in CASES if case not in answers]:

@@ -12,7 +12,7 @@ from nestkit.configure import verify
 from nestkit.course.checks import Verdict, exercise, not_done, not_right, passed
 from nestkit.course.scenarios import Scenario
 from nestkit.course.scenarios_rules import amount
-from nestkit.errors import NestkitError
+from nestkit.errors import CourseError, NestkitError
 from nestkit.hosts import connect
 from nestkit.hosts.base import Host
 from nestkit.plans import NestedGoal, Plan, Step
@@ -136,7 +136,16 @@ class _Test:
         self.ran = False
         self.wrong = ""
 
-    def __call__(self, host: Host, vm: str) -> None:
+    def __call__(self, *given: Any, **named: Any) -> None:
+        given += tuple(named.values())
+        if len(given) != 2 or not isinstance(given[1], str):
+            kinds = ", ".join(type(each).__name__ for each in given)
+            raise CourseError(
+                f"the test was called with ({kinds})",
+                remedy="call test(host, name): the host, and the name of the VM as text",
+            )
+        host: Host = given[0]
+        vm: str = given[1]
         self.ran = True
         facts = host.read(vm).vms[0]
         if facts.identity in self.before:

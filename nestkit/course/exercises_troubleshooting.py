@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
 
-from nestkit.course.checks import Verdict, exercise, not_done, not_right, passed
+from nestkit.course.checks import Verdict, exercise, ids_of, not_done, not_right, passed
 from nestkit.course.troubleshooting import Case, practised
 from nestkit.hosts import connect
 from nestkit.hosts.base import Host
@@ -19,21 +19,20 @@ def _broken(host: Host, case: Case) -> set[str]:
     return {finding.id for finding in preflight(host, vm=case.vm or None).at("fail")}
 
 
-def _numbered(answer: Any) -> dict[Any, set[str]]:
+def _numbered(answer: Any, asked: tuple[Case, ...]) -> dict[Any, set[str]]:
     """Number → ids: from a mapping, or from a list in the order of the hosts."""
     items = answer.items() if isinstance(answer, Mapping) else enumerate(answer, start=1)
-    return {_number(number): _ids(given) for number, given in items}
+    return {_number(number, asked): ids_of(given) for number, given in items}
 
 
-def _number(given: object) -> object:
+def _number(given: object, asked: tuple[Case, ...]) -> object:
+    """The number that is meant by 1, "1", "host 1" or the name of the host's VM."""
     text = str(given).strip()
-    return int(text) if text.isdecimal() else given
-
-
-def _ids(given: Any) -> set[str]:
-    """Ids, however they were given: one, several, or whole findings."""
-    several = given if isinstance(given, list | tuple | set | frozenset) else [given]
-    return {str(getattr(one, "id", one)).strip() for one in several}
+    vms = [case.vm for case in asked]
+    if vms.count(text) == 1:
+        return vms.index(text) + 1
+    digits = text.lower().removeprefix("host").strip()
+    return int(digits) if digits.isdecimal() else given
 
 
 def _hint(number: object, given: set[str], asked: tuple[Case, ...]) -> str:
@@ -68,14 +67,14 @@ def _causes(answer: Any) -> Verdict:
             f"The answer is {type(answer).__name__}, and not a number for each host.",
             'write it like {1: "esx.vm.memory", 2: …}',
         )
-    given = _numbered(answer)
+    given = _numbered(answer, asked)
     if not given:
         return not_done(
             "No host is named yet.", "start with host 1: what does preflight say of its VM?"
         )
     hints = [hint for number, ids in given.items() if (hint := _hint(number, ids, asked))]
     if hints:
-        return not_right(f"{len(hints)} of your {len(given)} answers are not right.", *hints)
+        return not_right(f"Not right: {len(hints)} of your {len(given)}.", *hints)
     if len(given) < len(asked):
         left = ", ".join(str(n) for n in range(1, len(asked) + 1) if n not in given)
         return not_right(f"{len(given)} right; still to find: host {left}.", "go on: all are alike")

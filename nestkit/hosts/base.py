@@ -8,6 +8,7 @@ from typing import Protocol, Self, runtime_checkable
 
 from nestkit.addresses import Address
 from nestkit.credentials import Secret
+from nestkit.errors import AddressError
 from nestkit.facts import HostFacts, Platform, VmFacts
 from nestkit.plans import Json, Step, Target
 
@@ -72,6 +73,21 @@ class GuestHost(Host, Protocol):
         CredentialsError
             No password was given, found, or asked for.
         """
+
+
+def refuse_other(given: object) -> None:
+    """Refuse what stands where a connected host belongs: its address, a plan, nothing.
+
+    Raises
+    ------
+    AddressError
+        It is no connected host.
+    """
+    if not callable(getattr(given, "read", None)):
+        raise AddressError(
+            f"a connected host belongs here, not a {type(given).__name__}",
+            remedy='connect first, and hand over the result: host = nk.connect("practice://esx")',
+        )
 
 
 class Closing:
