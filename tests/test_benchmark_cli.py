@@ -12,9 +12,12 @@ import time
 from pathlib import Path
 
 import pytest
+from click import UsageError
 
 from nestkit.benchmark import Run
+from nestkit.cli.app import cli
 from nestkit.course.runs import find_runs
+from nestkit.errors import LabError
 
 # prints what sysbench prints, after a tenth of a second; from call FAIL_AT on, half of it
 TOOL = """#!{python}
@@ -135,3 +138,69 @@ def test_where_nothing_can_be_kept_the_figures_are_shown_and_the_status_says_so(
     assert "arithmetic" in out
     assert "NESTKIT_STATE" in err
     assert "kept as" not in err
+
+
+@pytest.mark.parametrize("depth", ["0", "4", "two", "-1", "2.0", "²", ""])
+@pytest.mark.parametrize("words", [["benchmark", "lab://"], ["lab", "run", "--", "true"]])
+def test_a_depth_that_no_lab_has_is_refused_with_a_remedy(depth: str, words: list[str]) -> None:
+    given = [*words[:2], "--depth", depth, *words[2:]]
+    with pytest.raises(LabError, match="a lab has depth 1 to 3") as caught:
+        cli.main(given, standalone_mode=False)
+    assert "use depth=1 for a guest" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["local://", "--depth", "2"], "--depth needs lab://"),
+        (["local://", "--no-npt", "--wait", "3"], "--no-npt, --wait needs lab://"),
+        (["local://", "--chart", "x.png"], "--chart needs lab://"),
+        (["lab://", "--chart", "x"], "does not end in .png"),
+        (["lab://", "--chart", "x.jpeg2000"], "does not end in .png"),
+        (["lab://", "--save", "."], "is a directory"),
+        (["lab://", "--save", ""], "cannot be written"),
+    ],
+)
+def test_what_could_only_fail_at_the_end_is_refused_at_the_start(
+    words: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError) as caught:
+        cli.main(["benchmark", *words], standalone_mode=False)
+    assert said in caught.value.format_message()
+
+
+def test_the_file_is_saved_though_the_table_cannot_be_printed(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    file = tmp_path / "run.json"
+    words = ["benchmark", "local://", "--workload", "arithmetic", "--rounds", "2"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "nestkit", *words, "--save", str(file)],
+            env=environment, stdout=full, stderr=subprocess.PIPE, text=True, timeout=240,
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert "No space left" in done.stderr
+    assert Run.load(file).status == "complete"
+
+
+def test_a_reader_who_leaves_does_not_change_the_status_of_the_command_in_the_lab() -> None:
+    script = (
+        "import os, sys\n"
+        "from nestkit.cli.terminal import drop_what_cannot_be_written, pass_on\n"
+        "sys.stdin.readline()\n"
+        "pass_on('x' * 1_000_000)\n"
+        "pass_on('bytes \\udcff', err=True)\n"
+        "drop_what_cannot_be_written()\n"
+        "sys.exit(7)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout
+    process.stdout.close()
+    process.stdout = None
+    _, err = process.communicate(b"\n", timeout=60)
+    assert (process.returncode, err) == (7, b"bytes \xff")

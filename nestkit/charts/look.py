@@ -174,7 +174,7 @@ def with_text(figure: Figure, text: str) -> Figure:
     from matplotlib.text import Text
 
     for word in figure.findobj(Text):
-        word.set_parse_math(False)  # type: ignore[attr-defined]
+        word.set_parse_math(False)
     figure.set_gid(_ALT)
     figure.set_label(text)
     return figure

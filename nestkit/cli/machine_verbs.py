@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nestkit.cli.terminal import INTERRUPTED, OUTPUT, Progress, counted, say
+from nestkit.cli.terminal import INTERRUPTED, OUTPUT, PICTURE, Progress, counted, pass_on, say
 from nestkit.errors import NestkitError
 from nestkit.practice.options import KINDS
 
@@ -83,7 +83,14 @@ def lab() -> None:
     """Boot a real VM in a VM on this machine."""
 
 
-DEPTH = click.option("--depth", type=int, default=2, show_default=True,
+def _depth(_context: click.Context, _option: click.Parameter, value: str) -> int:
+    """The depth, or the lab's own words on what depths there are."""
+    from nestkit.lab.limits import check_depth
+
+    return check_depth(int(value) if value.isascii() and value.isdigit() else value)
+
+
+DEPTH = click.option("--depth", callback=_depth, default="2", metavar="1|2|3", show_default=True,
                      help="How many VMs, one in the other.")  # fmt: skip
 NPT = click.option("--no-npt", is_flag=True,
                    help="Without nested paging (EPT or RVI).")  # fmt: skip
@@ -114,9 +121,8 @@ def lab_run(
         running = laboratory.up(depth=depth, npt=not no_npt, wait=wait, progress=progress)
     with running:
         done = running.layers[-1].run(list(command), timeout=timeout)
-    # bytes that are no text come as surrogates, and leave as the bytes they were
-    click.echo(done.stdout.encode("utf-8", "surrogateescape"), nl=False)
-    click.echo(done.stderr.encode("utf-8", "surrogateescape"), nl=False, err=True)
+    pass_on(done.stdout)
+    pass_on(done.stderr, err=True)
     if timings:
         say(running.timings, err=True)
     return done.rc
@@ -166,8 +172,8 @@ def lab_clean() -> None:
 )
 @click.option("--save", type=OUTPUT, metavar="FILE",
               help="Write the run here, too.")  # fmt: skip
-@click.option("--chart", type=OUTPUT, metavar="PNG",
-              help="Draw the slowdown here.")  # fmt: skip
+@click.option("--chart", type=PICTURE, metavar="PNG",
+              help="Draw the slowdown here; also .svg or .pdf.")  # fmt: skip
 def benchmark(
     layers: str,
     depth: int,
@@ -186,6 +192,9 @@ def benchmark(
     from nestkit import lab as laboratory
 
     options["workloads"] = options["workloads"] or None
+    if layers == "local://":
+        _refuse_what_needs_a_lab()
+    failed: Exception | None
     with Progress() as progress:
         if layers == "lab://":
             with laboratory.up(
@@ -198,18 +207,38 @@ def benchmark(
                 run, kept, failed = _measured([runner], None, progress, options)
         else:
             raise click.UsageError("name lab:// or local://")
+    done = [f"kept as {kept}: explore.ipynb shows it"] if kept else []
+    # files first: whatever becomes of the output, they are there
+    try:
+        if save:
+            done.append(f"saved as {run.save(save)}")
+        if chart and not failed:
+            charts.slowdown(run).savefig(chart, dpi=150)
+            done.append(f"drawn in {chart}")
+    except (NestkitError, OSError) as error:
+        failed = failed or error
     say(run)
-    if kept:
-        say(f"kept as {kept}: explore.ipynb shows it", err=True)
-    if save:
-        run.save(save)
-        say(f"saved as {save}", err=True)
-    if chart and not failed:
-        charts.slowdown(run).savefig(chart, dpi=150)
-        say(f"drawn in {chart}", err=True)
+    for line in done:
+        say(line, err=True)
     if failed:
         raise failed
     return INTERRUPTED if run.status == "cancelled" else 0
+
+
+def _refuse_what_needs_a_lab() -> None:
+    """Options that mean nothing for one machine alone, before it is measured."""
+    context = click.get_current_context()
+    given = [
+        option
+        for name, option in (
+            ("depth", "--depth"), ("no_npt", "--no-npt"), ("wait", "--wait"), ("chart", "--chart")
+        )
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    ]  # fmt: skip
+    if given:
+        raise click.UsageError(
+            f"local:// is this machine alone, one layer: {', '.join(given)} needs lab://"
+        )
 
 
 def _measured(

@@ -20,6 +20,7 @@ from nestkit.wording import harmless, plain
 FINDINGS_BLOCK: Final = 1
 NOT_DONE: Final = 2
 INTERRUPTED: Final = 130
+_PICTURES: Final = (".png", ".svg", ".pdf")
 
 
 class _Output(click.Path):
@@ -27,12 +28,23 @@ class _Output(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         path = Path(str(super().convert(value, param, ctx)))
-        if not os.access(path if path.exists() else path.parent, os.W_OK):
+        if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
             self.fail(f"{str(path)!r} cannot be written", param, ctx)
         return path
 
 
+class _Picture(_Output):
+    """A picture to write, of a kind that can be drawn."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path = super().convert(value, param, ctx)
+        if path.suffix.lower() not in _PICTURES:
+            self.fail(f"{str(path)!r} does not end in {', '.join(_PICTURES)}", param, ctx)
+        return path
+
+
 OUTPUT: Final = _Output(dir_okay=False, path_type=Path)
+PICTURE: Final = _Picture(dir_okay=False, path_type=Path)
 
 
 def say(what: Any, *, err: bool = False, raw: bool = False) -> None:
@@ -43,6 +55,14 @@ def say(what: Any, *, err: bool = False, raw: bool = False) -> None:
     """
     try:
         click.echo(str(what) if raw else harmless(str(what)), err=err)
+    except BrokenPipeError:
+        drop_what_cannot_be_written()
+
+
+def pass_on(text: str, *, err: bool = False) -> None:
+    """What a program said, as the bytes they were; those that are no text come as surrogates."""
+    try:
+        click.echo(text.encode("utf-8", "surrogateescape"), nl=False, err=err)
     except BrokenPipeError:
         drop_what_cannot_be_written()
 
