@@ -85,12 +85,12 @@ def open_lesson(lesson: str = "00", *, browser: bool | None = None) -> int:
         )
         return server.wait()
     except KeyboardInterrupt:
-        return server.wait(timeout=30)
+        return server.wait(timeout=120)  # it ends the kernels first
     finally:
         signal.signal(signal.SIGTERM, previous)
         if server.poll() is None:
             server.terminate()
-            server.wait(timeout=30)
+            server.wait(timeout=120)
 
 
 def environment() -> dict[str, str]:
