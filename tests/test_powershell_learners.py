@@ -56,7 +56,7 @@ def run(script: str, stdin: str = "") -> tuple[str, str]:
         # a format of a column
         (
             "Get-VM nested-hv-01 | Format-Table @{n='GiB';e={$_.MemoryStartup/1GB};f='N1';w=9}",
-            ["", "GiB", "---", "16.0", "", ""],
+            ["", "      GiB", "      ---", "     16.0", "", ""],
         ),
         ("Get-VM *-01 | Get-Member -MemberType NoteProperty", []),
         # what came before an error, or a break, was put out already

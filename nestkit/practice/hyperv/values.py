@@ -25,6 +25,15 @@ class EnumValue:
     number: int
 
 
+class Char(str):
+    """A ``[char]``: text to most operators, yet a number to a cast, and a type of its own.
+
+    Source: Windows PowerShell Language Specification 3.0, chapters 4.2.2, 6.2 and 6.4.
+    """
+
+    __slots__ = ()
+
+
 class PsObject(Protocol):
     """An object with properties; names are case-insensitive."""
 
@@ -91,6 +100,8 @@ class Hashtable:
 
     @staticmethod
     def _fold(key: Any) -> Any:
+        if isinstance(key, Char):
+            return (Char, str(key))  # no string, and with its case
         return key.lower() if isinstance(key, str) else key
 
     def __setitem__(self, key: Any, value: Value) -> None:

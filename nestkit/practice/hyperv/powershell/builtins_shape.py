@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nestkit.practice.hyperv.powershell.calls import builtin, call_block
+from nestkit.practice.hyperv.powershell.convert_numbers import to_integer
 from nestkit.practice.hyperv.powershell.display import (
+    Field,
     Formatted,
     as_list,
     as_table,
     cell,
     looks,
     pairs,
+    stands_right,
 )
 from nestkit.practice.hyperv.powershell.errors import unspoken
 from nestkit.practice.hyperv.powershell.evaluator import Evaluator
@@ -90,6 +93,7 @@ def _picked(ev: Evaluator, item: Value, chosen: list[Value], excluded: list[str]
 
 
 _CUSTOM = "System.Management.Automation.PSCustomObject"
+_WIDEST = 1000  # of a column
 
 
 _CONSOLE_KEYS = ("formatstring", "alignment", "width")
@@ -111,7 +115,7 @@ def calculated(
         elif word and "expression".startswith(word):
             expression = value
         elif for_console and word and any(key.startswith(word) for key in _CONSOLE_KEYS):
-            continue  # the text is padded as its column needs; a format is applied later
+            continue  # applied later
         elif for_console or word not in {"descending", "ascending"}:
             raise PsError(
                 f"The {to_text(key)[:60]} key is not valid.",
@@ -123,18 +127,24 @@ def calculated(
     return name or to_text(expression), get_member(item, to_text(expression))
 
 
-def _in_format(wanted: Value, value: Value) -> Value:
-    """The value in the column's own format, ``@{…; f='N1'}``."""
-    if not isinstance(wanted, Hashtable):
-        return value
-    form = next((to_text(v) for k, v in wanted.items() if _is_format(to_text(k))), "")
-    if not form or value is None:
-        return value
-    return composite(form if "{" in form else f"{{0:{form}}}", [value])
+def _column(name: str, wanted: Value, value: Value) -> Field:
+    """The value as the column asks, ``@{…; f='N1'; align='left'; width=9}``."""
+    form, side = to_text(_asked(wanted, "formatstring")), to_text(_asked(wanted, "alignment"))
+    width = to_integer(_asked(wanted, "width"), "int32")
+    if side.lower() not in {"", "left", "right"}:
+        raise unspoken(f"the alignment {side[:60]!r}")
+    if not 0 <= width <= _WIDEST:
+        raise unspoken(f"a column of width {width}")
+    at_right = side.lower() == "right" if side else stands_right(value)
+    if form and value is not None:
+        value = composite(form if "{" in form else f"{{0:{form}}}", [value])
+    return Field(name, cell(value), at_right, width)
 
 
-def _is_format(key: str) -> bool:
-    return bool(key) and "formatstring".startswith(key.lower())
+def _asked(wanted: Value, key: str) -> Value:
+    """What a calculated property says of a key, which may be abbreviated; None: nothing."""
+    items = wanted.items() if isinstance(wanted, Hashtable) else ()
+    return next((v for k, v in items if to_text(k) and key.startswith(to_text(k).lower())), None)
 
 
 def _one(values: list[Value]) -> Value:
@@ -181,36 +191,34 @@ def _identity(item: Value) -> str:
     return f"{type_name(item)}:{to_text(item)[:10_000]}"
 
 
-def _rows(
-    ev: Evaluator, inv: Invocation, *, as_columns: bool = False
-) -> list[list[tuple[str, str]]]:
-    rows: list[list[tuple[str, str]]] = []
+def _rows(ev: Evaluator, inv: Invocation, *, as_columns: bool = False) -> list[list[Field]]:
+    rows: list[list[Field]] = []
     for item in given(inv):
         ev.budget.step()
         if not is_object(item) and not isinstance(item, Hashtable):
-            rows.append([("Value", to_text(item))])
+            rows.append([Field("Value", to_text(item))])
             continue
         wanted = inv.bound.get("Property")
         if wanted is None:
             own = looks(item) if as_columns else None
             rows.append(_all(item) if own is None else own)
             continue
-        row: list[tuple[str, str]] = []
+        row: list[Field] = []
         for one in wanted:
             if isinstance(one, str) and has_wildcard(one):
-                row += [p for p in _all(item) if matches(one, p[0])]
+                row += [p for p in _all(item) if matches(one, p.name)]
             elif isinstance(one, str):
-                row.append((one, cell(get_member(item, one))))
+                row.append(Field.of(one, get_member(item, one)))
             else:
                 name, value = calculated(ev, one, item, for_console=True)
-                row.append((name, cell(_in_format(one, value))))
+                row.append(_column(name, one, value))
         rows.append(row)
     return rows
 
 
-def _all(item: Value) -> list[tuple[str, str]]:
+def _all(item: Value) -> list[Field]:
     if isinstance(item, Hashtable):
-        return [(to_text(k), cell(v)) for k, v in item.items()]
+        return [Field.of(to_text(k), v) for k, v in item.items()]
     return pairs(item)
 
 

@@ -10,9 +10,17 @@ from datetime import UTC, datetime, timedelta
 
 from nestkit.practice.hyperv.powershell.convert_numbers import to_bool, to_integer, to_number
 from nestkit.practice.hyperv.powershell.errors import unspoken
-from nestkit.practice.hyperv.powershell.text import Statics, is_object, to_text, type_name
+from nestkit.practice.hyperv.powershell.text import (
+    Statics,
+    is_object,
+    to_text,
+    type_name,
+    units,
+    whole,
+)
 from nestkit.practice.hyperv.powershell.typenames import INTEGERS, canonical, cast_error, display
 from nestkit.practice.hyperv.values import (
+    Char,
     EnumValue,
     Hashtable,
     PropertyObject,
@@ -109,11 +117,11 @@ def to_span(value: Value) -> timedelta:
     return -made if match[1] else made
 
 
-def _char(value: Value) -> str:
-    if isinstance(value, str) and len(value) == 1:
-        return value
-    if isinstance(value, int) and 0 <= value <= 0xFFFF and not 0xD800 <= value <= 0xDFFF:
-        return chr(value)
+def _char(value: Value) -> Char:
+    if isinstance(value, str) and len(units(value)) == 1:
+        return Char(value)
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 0xFFFF:
+        return Char(whole(chr(value)))
     raise cast_error(value, "char", "String must be exactly one character long.", "InvalidCast")
 
 
@@ -200,6 +208,8 @@ def cast(name: str, value: Value) -> Value:
     kind = canonical(name)
     if kind.endswith("[]"):
         inner = kind[:-2]
+        if inner == "char" and isinstance(value, str):
+            return [Char(one) for one in map(whole, units(value))]
         items = value if isinstance(value, list) else ([] if value is None else [value])
         return [cast(inner, item) for item in items]
     if kind in INTEGERS:

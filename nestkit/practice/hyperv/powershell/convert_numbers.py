@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import re
 
+from nestkit.practice.hyperv.powershell.errors import unspoken
 from nestkit.practice.hyperv.powershell.text import to_text, type_name
 from nestkit.practice.hyperv.powershell.typenames import INTEGERS, cast_error, display
 from nestkit.practice.hyperv.values import (
+    Char,
     EnumValue,
     PsError,
     Value,
@@ -30,6 +32,8 @@ def to_bool(value: Value) -> bool:
             return value
         case int() | float():
             return value != 0
+        case Char():
+            return value != "\0"
         case str():
             return value != ""
         case list():
@@ -51,6 +55,8 @@ def to_number(value: Value) -> int | float:
             return value
         case EnumValue():
             return value.number
+        case Char():
+            raise unspoken("a [char] as a number: cast it, [int] or [string]")
         case str():
             text = value.strip()
             if text == "":
@@ -84,7 +90,7 @@ def _parsed(text: str) -> int | float:
 def to_integer(value: Value, kind: str) -> int:
     """An integer of a kind, rounded half to even, in range."""
     try:
-        number = to_number(value)
+        number = ord(value) if isinstance(value, Char) else to_number(value)
     except PsError as error:
         if error.error_id == "InvalidCastFromStringToInteger":
             raise cast_error(

@@ -8,15 +8,40 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
+from typing import NamedTuple
 
 from nestkit.practice.hyperv.powershell.limits import Budget
 from nestkit.practice.hyperv.powershell.records import ErrorRecord, error_lines
 from nestkit.practice.hyperv.powershell.text import is_object, to_text, type_name
-from nestkit.practice.hyperv.values import Hashtable, PsError, Value
+from nestkit.practice.hyperv.values import Char, EnumValue, Hashtable, PsError, SecureString, Value
 
 _TABLE_COLUMNS = 4
 _CELL = 60
 _WIDEST = 200
+_DOTS = "..."
+
+
+class Field(NamedTuple):
+    """A property as the formatter shows it."""
+
+    name: str
+    text: str
+    at_right: bool = False  # of its column; the first row decides
+    width: int = 0  # of its column, where it was said; 0: as its texts need
+
+    @classmethod
+    def of(cls, name: str, value: Value) -> Field:
+        """A property with the look of its value."""
+        return cls(name, cell(value), stands_right(value))
+
+
+def stands_right(value: Value) -> bool:
+    """Whether a column of such values stands at the right: all scalars but text.
+
+    Source: PowerShell, FormatViewGenerator_Table.cs (ComputeDefaultAlignment) and its list of
+    scalar types, which 5.1 has too.
+    """
+    return isinstance(value, (bool, int, float, EnumValue, Char, SecureString))
 
 
 class Formatted:
@@ -40,21 +65,21 @@ class Formatted:
         raise KeyError(name)
 
 
-def looks(value: Value) -> list[tuple[str, str]] | None:
-    """The columns that a type has of its own; None where it has none."""
+def looks(value: Value) -> list[Field] | None:
+    """The columns that a type has of its own, at the left; None where it has none."""
     own = getattr(value, "columns", None)
     found = own() if own is not None else None
-    return None if found is None else [(name, cell(one)) for name, one in found.items()]
+    return None if found is None else [Field(name, cell(one)) for name, one in found.items()]
 
 
-def pairs(value: Value, names: Sequence[str] | None = None) -> list[tuple[str, str]]:
+def pairs(value: Value) -> list[Field]:
     """An object's properties as text."""
     found = []
-    for name in names if names is not None else list(value.names()):
+    for name in value.names():
         try:
-            found.append((name, cell(value.get(name))))
+            found.append(Field.of(name, value.get(name)))
         except (KeyError, PsError):
-            found.append((name, ""))
+            found.append(Field(name, ""))
     return found
 
 
@@ -65,33 +90,46 @@ def cell(value: Value) -> str:
     return to_text(value)
 
 
-def as_list(rows: Iterable[list[tuple[str, str]]]) -> Iterator[str]:
+def as_list(rows: Iterable[list[Field]]) -> Iterator[str]:
     """``name : value`` lines."""
     yield ""
     for row in rows:
-        width = min(_WIDEST, max((len(name) for name, _ in row), default=0))
-        for name, text in row:
-            yield f"{name.ljust(width)} : {text}"
+        width = min(_WIDEST, max((len(field.name) for field in row), default=0))
+        for field in row:
+            yield f"{field.name.ljust(width)} : {field.text}"
         yield ""
     yield ""
 
 
-def as_table(rows: Sequence[list[tuple[str, str]]], *, header: bool = True) -> list[str]:
+def as_table(rows: Sequence[list[Field]], *, header: bool = True) -> list[str]:
     """Columns under their names."""
     if not rows:
         return []
-    names = [name for name, _ in rows[0]]
-    cells = [[text[:_WIDEST].replace("\n", " ") for _, text in row] for row in rows]
+    names = [field.name for field in rows[0]]
+    pads = [str.rjust if field.at_right else str.ljust for field in rows[0]]
+    cells = [[field.text[:_WIDEST].replace("\n", " ") for field in row] for row in rows]
     widths = [
-        max(len(name), *(len(row[i]) for row in cells if i < len(row)), 1)
-        for i, name in enumerate(names)
+        field.width or max(len(field.name), *(len(row[i]) for row in cells if i < len(row)), 1)
+        for i, field in enumerate(rows[0])
     ]
 
     def line(texts: Sequence[str]) -> str:
-        return " ".join(t.ljust(w) for t, w in zip(texts, widths, strict=False)).rstrip()
+        cut = (_cut(t, f, w) for t, f, w in zip(texts, rows[0], widths, strict=False))
+        padded = (pad(t, w) for pad, t, w in zip(pads, cut, widths, strict=False))
+        return " ".join(padded).rstrip()
 
     head = [line(names), line(["-" * len(n) for n in names])] if header else []
     return ["", *head, *(line(row) for row in cells), "", ""]
+
+
+def _cut(text: str, field: Field, width: int) -> str:
+    """A text too long for its column: dots at the side that is cut (PowerShell, TableWriter.cs)."""
+    if len(text) <= width:
+        return text
+    keep = width - len(_DOTS)
+    if keep <= 0:
+        return text[-width:] if field.at_right else text[:width]
+    return _DOTS + text[-keep:] if field.at_right else text[:keep] + _DOTS
 
 
 def shown(values: Sequence[Value], budget: Budget) -> Iterator[str]:
@@ -111,7 +149,9 @@ def shown(values: Sequence[Value], budget: Budget) -> Iterator[str]:
                 yield from error_lines(value.error)
         elif kind == "hashtable":
             rows = [
-                [("Name", to_text(k)), ("Value", cell(v))] for h in members for k, v in h.items()
+                [Field("Name", to_text(k)), Field("Value", cell(v))]
+                for h in members
+                for k, v in h.items()
             ]
             yield from as_table(rows)
         else:

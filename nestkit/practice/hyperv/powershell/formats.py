@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from nestkit.practice.hyperv.powershell.text import float_text, to_text
+from nestkit.practice.hyperv.powershell.text import float_text, to_text, units
 from nestkit.practice.hyperv.values import (
     EnumValue,
     PsError,
@@ -253,6 +253,7 @@ def _item(inner: str, arguments: list[Any]) -> str:
             target="format",
         )
     text = formatted(arguments[index], form)
+    pad -= (len(units(text)) - len(text)) * (1 if pad > 0 else -1)
     return text.ljust(-pad) if pad < 0 else text.rjust(pad)
 
 

@@ -7,8 +7,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from nestkit.practice.hyperv.powershell.convert_numbers import to_integer
-from nestkit.practice.hyperv.powershell.text import is_object, to_text, type_name
+from nestkit.practice.hyperv.powershell.text import (
+    is_object,
+    to_text,
+    type_name,
+    units,
+    whole,
+)
 from nestkit.practice.hyperv.values import (
+    Char,
     EnumValue,
     Hashtable,
     PropertyObject,
@@ -102,7 +109,7 @@ def _own(value: Value, low: str) -> Any:
                 return len(value)
         case str():
             if low == "length":
-                return len(value)
+                return len(units(value))
         case datetime():
             return _DATE[low](value) if low in _DATE else _MISSING
         case timedelta():
@@ -216,9 +223,11 @@ def get_index(value: Value, index: Value) -> Value:
         if isinstance(index, str):
             return value.named(index)
         value = value.items
-    if isinstance(value, (list, str)):
+    if isinstance(value, (list, str)) and not isinstance(value, Char):
         at = to_integer(index, "int32")
-        return value[at] if -len(value) <= at < len(value) else None
+        held = units(value) if isinstance(value, str) else value
+        found = held[at] if -len(held) <= at < len(held) else None
+        return Char(whole(found)) if isinstance(value, str) and found else found
     if isinstance(index, int) and index in {0, -1}:
         return value
     raise PsError(

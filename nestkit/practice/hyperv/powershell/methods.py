@@ -15,8 +15,11 @@ from nestkit.practice.hyperv.powershell.text import (
     is_object,
     to_text,
     type_name,
+    units,
+    whole,
 )
 from nestkit.practice.hyperv.values import (
+    Char,
     Hashtable,
     PropertyObject,
     PsError,
@@ -85,7 +88,7 @@ def _mark(args: Sequence[Value]) -> str:
     return to_text(args[0])
 
 
-_STRING: dict[str, Method] = {
+_TEXT: dict[str, Method] = {
     "toupper": lambda s, a: s.upper(),
     "toupperinvariant": lambda s, a: s.upper(),
     "tolower": lambda s, a: s.lower(),
@@ -103,9 +106,25 @@ _STRING: dict[str, Method] = {
     "split": _split,
     "padleft": lambda s, a: _pad(s, a, left=True),
     "padright": lambda s, a: _pad(s, a, left=False),
-    "tochararray": lambda s, a: [*s[: _MOST_PIECES + 1]],
+    "tochararray": lambda s, a: [*map(Char, s[: _MOST_PIECES + 1])],
     "compareto": lambda s, a: order(s, a[0]),
 }
+
+
+def _in_units(method: Method) -> Method:
+    """The method over what .NET counts as characters, and its answer back as text."""
+
+    def work(value: Any, args: Sequence[Value]) -> Value:
+        texts = [units(each) if isinstance(each, str) else each for each in args]
+        made = method(units(value), texts)
+        if isinstance(made, list):
+            return [type(each)(whole(each)) for each in made]
+        return whole(made) if isinstance(made, str) else made
+
+    return work
+
+
+_STRING = {name: _in_units(method) for name, method in _TEXT.items()}
 
 
 def _same(left: Value, right: Value) -> bool:
@@ -215,6 +234,8 @@ def call(value: Value, name: str, args: Sequence[Value]) -> Value:
         return _guarded(lambda v, a: own[low](*a), value, name, args)
     table: dict[str, Method] = {}
     match value:
+        case Char():
+            table = {"compareto": _STRING["compareto"]}
         case str():
             table = _STRING
         case list():

@@ -12,8 +12,8 @@ from nestkit.practice.hyperv.powershell.convert import cast, is_type, to_date, u
 from nestkit.practice.hyperv.powershell.convert_numbers import to_integer, to_number
 from nestkit.practice.hyperv.powershell.formats import composite
 from nestkit.practice.hyperv.powershell.limits import Budget
-from nestkit.practice.hyperv.powershell.text import Statics, to_text, type_name
-from nestkit.practice.hyperv.values import EnumValue, Hashtable, PsError, Value
+from nestkit.practice.hyperv.powershell.text import Statics, to_text, type_name, units, whole
+from nestkit.practice.hyperv.values import Char, EnumValue, Hashtable, PsError, Value
 
 
 def _no_method(value: Value, name: str) -> PsError:
@@ -38,7 +38,7 @@ def fit(number: int | float) -> int | float:
 
 def add(left: Value, right: Value, budget: Budget) -> Value:
     """``+``."""
-    if isinstance(left, str):
+    if isinstance(left, str) and not isinstance(left, Char):
         text = to_text(right)
         budget.chars(len(left) + len(text))
         return left + text
@@ -117,7 +117,7 @@ def subtract(left: Value, right: Value, budget: Budget) -> Value:
 
 def multiply(left: Value, right: Value, budget: Budget) -> Value:
     """``*``."""
-    if isinstance(left, (str, list)):
+    if isinstance(left, (str, list)) and not isinstance(left, Char):
         count = to_integer(right, "int32")
         if count < 0:
             raise PsError("Value must not be negative.", error_id="ArgumentOutOfRangeException")
@@ -170,7 +170,11 @@ def number_range(left: Value, right: Value, budget: Budget) -> Value:
 
 def find(pattern: Value, text: str, budget: Budget, *, ignore_case: bool) -> regex.Match | None:
     """The first match of a pattern."""
-    return regex.compiled(to_text(pattern), ignore_case).search(text, 0, budget.step)
+    return _compiled(to_text(pattern), ignore_case).search(units(text), 0, budget.step)
+
+
+def _compiled(pattern: str, ignore_case: bool) -> regex.Pattern:
+    return regex.compiled(units(pattern), ignore_case)
 
 
 def replace(left: Value, right: Value, budget: Budget, *, ignore_case: bool) -> Value:
@@ -186,27 +190,27 @@ def replace(left: Value, right: Value, budget: Budget, *, ignore_case: bool) -> 
         )
     pattern = to_text(parts[0]) if parts else ""
     template = to_text(parts[1]) if len(parts) == 2 else ""
-    text = to_text(left)
+    text = units(to_text(left))
     out: list[str] = []
     position = size = 0
-    for match in regex.compiled(pattern, ignore_case).finditer(text, budget.step):
+    for match in _compiled(pattern, ignore_case).finditer(text, budget.step):
         piece = regex.substitute(match, template)
         size += len(piece)
         budget.chars(size + len(text))
         out += [text[position : match.start], piece]
         position = match.end
     out.append(text[position:])
-    return "".join(out)
+    return whole("".join(out))
 
 
 def split(left: Value, right: Value, budget: Budget, *, ignore_case: bool) -> Value:
     """``-split`` with a pattern and perhaps a maximum."""
     parts = right if isinstance(right, list) else [right]
     limit = to_integer(parts[1], "int32") if len(parts) > 1 else 0
-    pattern = regex.compiled(to_text(parts[0]) if parts else "", ignore_case)
+    pattern = _compiled(to_text(parts[0]) if parts else "", ignore_case)
     out: list[str] = []
     for item in left if isinstance(left, list) else [left]:
-        text = to_text(item)
+        text = units(to_text(item))
         pieces: list[str] = []
         position = 0
         for match in pattern.finditer(text, budget.step):
@@ -217,7 +221,7 @@ def split(left: Value, right: Value, budget: Budget, *, ignore_case: bool) -> Va
             pieces.append(text[position : match.start])
             pieces += [g for i in range(1, len(match.spans)) if (g := match.group(i)) is not None]
             position = match.end
-        out += [*pieces, text[position:]]
+        out += map(whole, [*pieces, text[position:]])
         budget.items(len(out))
     return out
 

@@ -16,6 +16,7 @@ from nestkit.practice.hyperv.powershell.regex_compile import (
     bad_pattern,
     is_word,
 )
+from nestkit.practice.hyperv.powershell.text import whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Match:
     def group(self, number: int) -> str | None:
         """The text of a group; None where it took no part."""
         span = self.spans[number] if number < len(self.spans) else None
-        return None if span is None else self.text[span[0] : span[1]]
+        return None if span is None else whole(self.text[span[0] : span[1]])
 
     @property
     def start(self) -> int:

@@ -7,8 +7,10 @@ import uuid
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from nestkit.practice.hyperv.powershell.errors import unspoken
 from nestkit.practice.hyperv.powershell.limits import LimitExceededError
 from nestkit.practice.hyperv.values import (
+    Char,
     EnumValue,
     Hashtable,
     PropertyObject,
@@ -20,6 +22,27 @@ from nestkit.practice.hyperv.values import (
 
 _MAX_TEXT = 4_000_000
 _CUSTOM = "System.Management.Automation.PSCustomObject"
+
+
+def units(text: str) -> str:
+    """The text as .NET counts it: what lies beyond U+FFFF is two characters, its surrogates.
+
+    Source: Microsoft Learn, String.Length ("the number of Char objects").
+    """
+    if text.isascii() or max(text) <= "\uffff":
+        return text
+    data = text.encode("utf-16-le", "surrogatepass")
+    return "".join(
+        chr(int.from_bytes(data[at : at + 2], "little")) for at in range(0, len(data), 2)
+    )
+
+
+def whole(text: str) -> str:
+    """Back from :func:`units`; half of a pair is refused, for no output could show it."""
+    try:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+    except UnicodeDecodeError:
+        raise unspoken("half of a surrogate pair") from None
 
 
 class Statics:
@@ -50,6 +73,8 @@ def type_name(value: Value) -> str:
             return "System.Int64" if value < 2**63 else "System.UInt64"
         case float():
             return "System.Double"
+        case Char():
+            return "System.Char"
         case str():
             return "System.String"
         case list():
@@ -81,6 +106,8 @@ def to_text(value: Value) -> str:
     match value:
         case None:
             return ""
+        case Char():
+            return str(value)
         case str():
             return value
         case bool():

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 
+from nestkit.practice.hyperv.powershell.text import units
+
 Test = Callable[[str], bool]
 _STAR = None
 
@@ -56,7 +58,7 @@ def matches(
     """Whether the whole text fits the pattern."""
     if not case_sensitive:
         pattern, text = pattern.lower(), text.lower()
-    tokens = _tokens(pattern)
+    text, tokens = units(text), _tokens(units(pattern))
     at = token = 0
     star, back = -1, 0
     while at < len(text):
