@@ -16,7 +16,7 @@ from nestkit.practice.hyperv.world import Session
 Handler = Callable[[Session, Invocation], "list[Value]"]
 _CHANGING: Final = frozenset({"New", "Remove", "Install", "Restart"})
 _LOCAL: Final = frozenset({".", "localhost", "127.0.0.1"})
-_ALWAYS: Final = frozenset({"ComputerName", "Confirm"})  # each looked at for every cmdlet
+ALWAYS: Final = frozenset({"ComputerName", "Confirm"})  # looked at for every cmdlet that has them
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def cmdlet(
     *names: str, takes: str = "", is_hyperv: bool = True, asks: bool = False
 ) -> Callable[[Handler], Handler]:
     """Register a function as these cmdlets; ``takes`` names the parameters that it plays."""
-    played = _ALWAYS | frozenset(takes.split())
+    played = ALWAYS | frozenset(takes.split())
 
     def register(run: Handler) -> Handler:
         for name in names:

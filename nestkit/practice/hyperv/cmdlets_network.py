@@ -134,9 +134,9 @@ def remove_nic(session: Session, inv: Invocation) -> list[Value]:
     return []
 
 
+@cmdlet("Disconnect-VMNetworkAdapter", takes="VMNetworkAdapter VMName Name Passthru")
 @cmdlet(
     "Connect-VMNetworkAdapter",
-    "Disconnect-VMNetworkAdapter",
     takes="VMNetworkAdapter VMName Name SwitchName VMSwitch Passthru",
 )
 def connect_nic(session: Session, inv: Invocation) -> list[Value]:
