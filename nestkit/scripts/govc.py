@@ -14,10 +14,10 @@ from typing import Final
 from nestkit.plans import Plan, Step
 from nestkit.scripts.outline import (
     POLICIES,
-    describe,
     header,
     iso_parts,
     networks_of,
+    remarks,
     unknown_step,
 )
 from nestkit.scripts.quoting import constant, remark, shell
@@ -57,7 +57,7 @@ def write(plan: Plan) -> str:
     head = ["#!/bin/sh", *(f"# {remark(line)}" for line in header(plan))]
     body = [*shell("uuid", plan.vm.id), *([] if plan.creates_vm else [_FIND.rstrip()])]
     for number, step in enumerate(plan.steps, start=1):
-        body += ["", f"# {number}. {remark(describe(step))}", *_step(step, plan)]
+        body += ["", *remarks(number, step), *_step(step, plan)]
     return "\n".join(head) + _TOP.replace("NEEDED", _NEEDED) + "\n".join(body) + "\n"
 
 

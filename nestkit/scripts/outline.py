@@ -6,6 +6,7 @@ from typing import Final
 
 from nestkit.errors import PlanError
 from nestkit.plans import CreateGoal, Plan, Step
+from nestkit.scripts.quoting import remark
 
 #: what a port group's setting is called in each place: field, words for people, PowerCLI
 POLICIES: Final = {
@@ -34,13 +35,14 @@ def header(plan: Plan) -> list[str]:
     """What the text does, where, and what it has not been through."""
     verb = "Creates" if plan.creates_vm else "Prepares"
     return [
-        f'{verb} VM "{plan.vm.name}" ({_ids(plan)} {plan.vm.id}) to host a hypervisor.',
+        f'{verb} VM "{plan.vm.name}" to host a hypervisor.',
+        f"{_ids(plan)}: {plan.vm.id}.",
         f'Host: "{plan.host_name}" ({plan.host}).',
         "Made for a practice host: a model, no proof for a real one."
         if plan.is_practice
         else "Made for a real host.",
-        f"Written by nestkit from plan {plan.digest[:16]}; this text has not been run on a real "
-        "host. Read it before you run it.",
+        f"Written by nestkit from plan {plan.digest[:16]}.",
+        "This text has not been run on a real host. Read it before you run it.",
         *(f"Note: {note}" for note in plan.notes),
     ]
 
@@ -49,11 +51,17 @@ def _ids(plan: Plan) -> str:
     return "Id" if plan.platform == "hyperv" else "instance UUID"
 
 
-def describe(step: Step) -> str:
-    """The step in words."""
+def remarks(number: int, step: Step) -> list[str]:
+    """The step as lines of comment: what it does, and below that why."""
+    why = [f"#    {remark(step.why)}"] if step.why else []
+    return [f"# {number}. {remark(_describe(step))}", *why]
+
+
+def _describe(step: Step) -> str:
+    """What the step does, in words."""
     if step.property == "memory" and "dynamic" in step.after:
-        return f"Set the memory, in MiB, and whether it is dynamic: {step.why}"
-    what = _POWER.get(step.op) or {
+        return "Set the memory, in MiB, and whether it is dynamic"
+    return _POWER.get(step.op) or {
         "vm": "Create the VM" if step.op == "create_vm" else "Remove the VM and its disks",
         "cdrom": "Put the installer into the CD/DVD drive"
         if _has_iso(step)
@@ -69,7 +77,6 @@ def describe(step: Step) -> str:
         "guest_nat": "Set the NAT network inside the guest",
         "security": f'Set the security policy of port group "{step.target.name}"',
     }.get(step.property, step.property)
-    return f"{what}: {step.why}" if step.why else what
 
 
 def changed_policies(step: Step) -> dict[str, str]:

@@ -11,9 +11,9 @@ from nestkit.scripts.outline import (
     MAC_FLAGS,
     POLICIES,
     changed_policies,
-    describe,
     header,
     networks_of,
+    remarks,
     unknown_step,
 )
 from nestkit.scripts.quoting import powershell, remark
@@ -58,7 +58,7 @@ def write(plan: Plan) -> str:
     head = ["#Requires -Version 5.1", *(f"# {remark(line)}" for line in header(plan))]
     body = [f"$vmUuid = {powershell(plan.vm.id)}"]
     for number, step in enumerate(plan.steps, start=1):
-        body += ["", f"# {number}. {remark(describe(step))}", *_step(step, plan)]
+        body += ["", *remarks(number, step), *_step(step, plan)]
     inner = "\n".join(f"    {line}" if line else "" for line in body)
     return "\n".join(head) + _TOP + inner + "\n" + _END
 

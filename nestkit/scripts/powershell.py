@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 
 from nestkit.plans import GUEST_PROPERTIES, Plan, Step, new_disk_gib
-from nestkit.scripts.outline import describe, header, unknown_step
+from nestkit.scripts.outline import header, remarks, unknown_step
 from nestkit.scripts.quoting import powershell, remark
 
 _TOP = r"""
@@ -94,7 +94,7 @@ def write(plan: Plan) -> str:
     if enters:
         body += ["if ($null -eq $Guest) { throw 'give -Guest (Get-Credential), see above' }"]
     for number, step in enumerate(plan.steps, start=1):
-        body += ["", f"# {number}. {remark(describe(step))}", *_step(step)]
+        body += ["", *remarks(number, step), *_step(step)]
     return text + "\n".join(body) + "\n"
 
 

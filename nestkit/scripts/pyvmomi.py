@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from nestkit.plans import Plan, Step
-from nestkit.scripts.outline import POLICIES, changed_policies, describe, header, unknown_step
+from nestkit.scripts.outline import POLICIES, changed_policies, header, remarks, unknown_step
 from nestkit.scripts.pyvmomi_helpers import HELPERS
 from nestkit.scripts.quoting import python, remark
 
@@ -100,7 +100,7 @@ def write(plan: Plan) -> str:
     head = ["#!/usr/bin/env python3", "#", *(f"# {remark(line)}" for line in header(plan))]
     body: list[str] = []
     for number, step in enumerate(plan.steps, start=1):
-        body += ["", f"# {number}. {remark(describe(step))}", *_step(step)]
+        body += ["", *remarks(number, step), *_step(step)]
     inner = "\n".join(f"    {line}" if line else "" for line in body)
     kinds = dict.fromkeys("vm" if step.op == "create_vm" else step.property for step in plan.steps)
     helpers = "".join(f"{HELPERS[kind]}\n\n" for kind in kinds if kind in HELPERS)
