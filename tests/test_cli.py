@@ -262,7 +262,8 @@ def test_a_state_folder_named_from_here_is_found_by_all(tmp_path: Path) -> None:
     name = os.path.relpath(tmp_path / "st ate ü")
     try:
         assert nestkit("preflight", PRACTICE, "--vm", VM, NESTKIT_STATE=name).returncode == 1
-        assert nestkit("practice", "status", NESTKIT_STATE=name).stdout.startswith("kind esx")
+        running = nestkit("practice", "status", NESTKIT_STATE=name).stdout
+        assert re.fullmatch(r"kind esx  url \S+  pid \d+  idle_s \S+  faults none\n", running)
     finally:
         assert nestkit("practice", "stop", NESTKIT_STATE=name).stdout.startswith("1 ")
     if os.name == "posix":

@@ -218,6 +218,12 @@ def test_a_door_that_is_held_is_an_error_not_a_hang(folder, monkeypatch):
             turns.Turn(2)
 
 
+def test_on_windows_no_lab_runs(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.delattr(os, "O_DIRECTORY")
+    assert lab.queue() == []
+
+
 def test_many_at_once_run_one_at_a_time():
     running: list[int] = []
     most: list[int] = []

@@ -17,6 +17,7 @@ from practice_helpers import connect, until, vim, vm_named
 
 import nestkit.practice
 from nestkit.errors import DataFileError, PracticeError
+from nestkit.practice.faults import Faults, in_words, parse
 
 
 @pytest.fixture
@@ -225,6 +226,11 @@ def test_faults_are_set_and_seen_while_it_runs() -> None:
         assert p.status()["faults"]["slow_task"] == 0
         with pytest.raises(PracticeError, match="gremlins"):
             p.set_faults(gremlins=1)
+
+
+def test_faults_are_told_in_the_words_that_set_them() -> None:
+    assert in_words(parse("slow_task=0.5,drop_after=7").to_json()) == "slow_task=0.5,drop_after=7"
+    assert in_words(Faults().to_json()) == ""
 
 
 def foreground(**more: Any) -> subprocess.Popen[bytes]:

@@ -50,12 +50,14 @@ for _kind in KINDS:
 def practice_status(as_json: bool) -> None:
     """The shared practice hosts that run now."""
     from nestkit.practice import status
+    from nestkit.practice.faults import in_words
 
     rows = status()
     if as_json:
         say(json.dumps(rows), raw=True)
     for row in () if as_json else rows:
-        say("  ".join(f"{name} {value}" for name, value in row.items()))
+        shown = row | {"faults": in_words(row["faults"]) or "none"}
+        say("  ".join(f"{name} {value}" for name, value in shown.items()))
     if not rows and not as_json:
         say("no practice host runs; practice://esx starts one when it is used")
 

@@ -114,6 +114,12 @@ def parse(given: Mapping[str, Any] | str | None, *, over: Faults | None = None) 
     return replace(base, **changes)
 
 
+def in_words(given: Mapping[str, float]) -> str:
+    """The faults that are not as usual, as :func:`parse` reads them."""
+    usual = Faults().to_json()
+    return ",".join(f"{name}={value:g}" for name, value in given.items() if value != usual[name])
+
+
 class Switchboard:
     """The faults in force and the countdowns they need. Safe to use from many threads."""
 
