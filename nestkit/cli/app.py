@@ -9,7 +9,14 @@ import sys
 import click
 
 from nestkit import __version__
-from nestkit.cli import course_verbs, host_verbs, machine_verbs, report_verbs, vsphere_verbs
+from nestkit.cli import (
+    change_verbs,
+    check_verbs,
+    course_verbs,
+    machine_verbs,
+    plan_verbs,
+    report_verbs,
+)
 from nestkit.cli.terminal import INTERRUPTED, NOT_DONE, drop_what_cannot_be_written, say
 from nestkit.errors import Interrupted, NestkitError
 
@@ -29,8 +36,9 @@ def cli() -> None:
 
 
 for _module, _names in (
-    (host_verbs, ("preflight", "plan", "apply", "resume", "rollback")),
-    (vsphere_verbs, ("fleet", "plan_new", "kickstart")),
+    (check_verbs, ("preflight", "fleet")),
+    (plan_verbs, ("plan", "plan_new", "kickstart")),
+    (change_verbs, ("apply", "resume", "rollback")),
     (machine_verbs, ("practice", "lab", "benchmark")),
     (report_verbs, ("report",)),
     (course_verbs, ("course", "progress", "reset", "class_")),

@@ -43,6 +43,7 @@ class _Picture(_Output):
         return path
 
 
+URL: Final = click.argument("url", metavar="URL")
 OUTPUT: Final = _Output(dir_okay=False, path_type=Path)
 PICTURE: Final = _Picture(dir_okay=False, path_type=Path)
 
