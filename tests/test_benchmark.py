@@ -457,7 +457,7 @@ def test_a_base_that_is_itself_virtual_says_so(leaves: Any, said: str, expected:
 def test_a_run_says_when_it_was_taken() -> None:
     run = benchmark.run(pair(), seed=1, rounds=1, workloads=["exit"])
     taken = datetime.fromisoformat(run.provenance["date_utc"])
-    assert abs(datetime.now(UTC) - taken).total_seconds() < 60
+    assert abs(datetime.now(UTC) - taken).total_seconds() < 600
 
 
 def test_provenance_says_where_the_figures_come_from() -> None:

@@ -65,7 +65,7 @@ def nothing_left(built, tmp_path, monkeypatch):
     monkeypatch.setenv("NESTKIT_LAB_QUEUE", str(tmp_path / "queue"))
     before = _left()
     yield
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while _left()[0] != before[0] and time.monotonic() < deadline:
         time.sleep(0.1)
     rundir.sweep_all()
@@ -188,7 +188,7 @@ def test_an_exit_costs_more_one_layer_down(deep):
 
 @pytest.mark.parametrize("arguments", [[], ["exit"], ["exit", "--seconds", "x"], ["what"]])
 def test_the_probe_refuses_what_it_does_not_know(deep, arguments):
-    done = deep.layers[0].run(["nestkit-probe", *arguments], timeout=10)
+    done = deep.layers[0].run(["nestkit-probe", *arguments], timeout=60)
     assert done.rc == 2
     assert "usage" in done.stderr
 
@@ -226,11 +226,10 @@ def _with_kernel_word(monkeypatch, word, layer=1):
 
 def test_a_guest_that_panics_is_told_with_its_last_words(monkeypatch, nothing_left):
     _with_kernel_word(monkeypatch, "rdinit=/bin/false")
-    started = time.monotonic()
-    with pytest.raises(LabError, match="L1 did not come up") as caught:
+    # not "in 120 s": at once
+    with pytest.raises(LabError, match="L1 did not come up: ") as caught:
         lab.up(depth=1)
     assert "Attempted to kill init" in str(caught.value)
-    assert time.monotonic() - started < 60
 
 
 def test_an_inner_guest_that_panics_is_told_with_its_last_words(monkeypatch, nothing_left):
@@ -329,6 +328,7 @@ def test_a_guest_that_ends_by_itself_is_an_error_not_a_hang(nothing_left):
 _CHILD = """
     import sys, time
     from nestkit import lab
+    print("begins", flush=True)
     with lab.up(depth=int(sys.argv[1])) as running:
         print("up", flush=True)
         if len(sys.argv) > 2:
@@ -338,12 +338,16 @@ _CHILD = """
 
 
 def _start_child(*words: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+    """A program that boots a lab now; Python has its own answer to signals by then."""
+    child = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(_CHILD), *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+    assert child.stdout is not None
+    assert child.stdout.readline() == "begins\n"
+    return child
 
 
 @pytest.mark.parametrize("when", ["booting", "up", "in a command"])
@@ -357,7 +361,7 @@ def test_however_python_ends_no_machine_is_left(nothing_left, when, how):
         assert child.stdout.readline() == "up\n"
         time.sleep(0.3)
     child.send_signal(how)
-    out, err = child.communicate(timeout=30)
+    out, err = child.communicate(timeout=120)
     if how == signal.SIGINT:
         assert "KeyboardInterrupt" in err, (out, err)
 
@@ -413,7 +417,8 @@ def _sockets(folder: Path) -> list[str]:
 @pytest.mark.soak
 def test_labs_that_come_and_go_or_are_killed_leave_nothing(built, tmp_path, monkeypatch):
     """50 starts with NESTKIT_SOAK=1, else 12; every third is killed at a random moment."""
-    seed = int(os.environ.get("NESTKIT_SOAK_SEED", time.time_ns() % 10**6))
+    soak = os.environ.get("NESTKIT_SOAK") == "1"
+    seed = int(os.environ.get("NESTKIT_SOAK_SEED", time.time_ns() % 10**6 if soak else 1))
     dice = random.Random(seed)
     scratch = tmp_path / "tmp"
     scratch.mkdir()
@@ -423,7 +428,7 @@ def test_labs_that_come_and_go_or_are_killed_leave_nothing(built, tmp_path, monk
     # beside the lab that other tests of this module share
     before, sockets = _left(), sorted(_sockets(cache_dir("lab")))
     killed = 0
-    for index in range(50 if os.environ.get("NESTKIT_SOAK") == "1" else 12):
+    for index in range(50 if soak else 12):
         depth = 2 if index % 4 == 3 else 1
         child = _start_child(str(depth))
         what = f"start {index}, depth {depth}, seed {seed}"
@@ -435,8 +440,8 @@ def test_labs_that_come_and_go_or_are_killed_leave_nothing(built, tmp_path, monk
             assert child.stdout is not None
             assert child.stdout.readline() == "up\n", (what, child.communicate(timeout=30))
             child.send_signal(signal.SIGINT)
-        child.communicate(timeout=60)
-        deadline = time.monotonic() + 10
+        child.communicate(timeout=120)
+        deadline = time.monotonic() + 60
         while _left()[0] != before[0] and time.monotonic() < deadline:
             time.sleep(0.05)
         assert _left()[0] == before[0], what
