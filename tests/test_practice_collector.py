@@ -22,6 +22,7 @@ from practice_helpers import (
     vmodl,
 )
 from pyVim.task import WaitForTask
+from ratios import is_reached
 
 import nestkit.practice
 
@@ -270,12 +271,17 @@ def test_further_vms_are_like_those_of_the_inventory(si: Any) -> None:
 def test_bulk_is_far_quicker_than_attribute_access() -> None:
     with nestkit.practice.start("esx", vms=983) as p:
         si = connect(p)
-        began = time.monotonic()
-        assert len(retrieve(si, LEAVES).objects) == 1000
-        bulk = time.monotonic() - began
-        began = time.monotonic()
-        for vm in datacenter(si).vmFolder.childEntity[:20]:
-            _ = vm.name, vm.config.hardware.numCPU, vm.config.nestedHVEnabled, vm.runtime.powerState
-        attribute = (time.monotonic() - began) * 50
-        print(f"1,000 VMs: bulk {bulk:.2f} s, attribute access {attribute:.1f} s")
-        assert attribute > 20 * bulk
+
+        def measure() -> float:
+            began = time.monotonic()
+            assert len(retrieve(si, LEAVES).objects) == 1000
+            bulk = time.monotonic() - began
+            began = time.monotonic()
+            for vm in datacenter(si).vmFolder.childEntity[:20]:
+                _ = vm.name, vm.config.hardware.numCPU
+                _ = vm.config.nestedHVEnabled, vm.runtime.powerState
+            attribute = (time.monotonic() - began) * 50
+            print(f"1,000 VMs: bulk {bulk:.2f} s, attribute access {attribute:.1f} s")
+            return attribute / bulk
+
+        assert is_reached(measure, lambda ratio: ratio > 20)
