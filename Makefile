@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 NOTEBOOKS = notebooks/*.ipynb notebooks/solutions/*.ipynb
 # a file of tests stays in one process: its tests share a practice host
 PARALLEL = -n auto --maxprocesses 4 --dist loadfile
-NBVAL = -p tests.nbval_state --nbval-lax --nbval-current-env --nbval-cell-timeout=60 --nbval-sanitize-with tests/nbval.cfg
+NBVAL = -p tests.nbval_state --nbval-lax --nbval-current-env --nbval-cell-timeout=240 --nbval-sanitize-with tests/nbval.cfg
 
 
 .PHONY: help course class test peers check soak perf notebooks solutions offline lint lock clean
