@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import threading
 from dataclasses import replace
@@ -337,6 +338,7 @@ def test_what_is_gone_is_left_and_the_rest_is_taken_back(fake, tmp_path, monkeyp
     back = configure.rollback(done.journal, fake)
     assert not back.complete
     (left,) = back.not_undone
+    assert f"not undone: {html.escape(left.reason)}" in back._repr_html_()
     assert left.step.property == "security" and "no port group" in left.reason
     assert fake.values[VM_ID, "nested_hv"] is False
     assert fake.values[VM_ID, "power"] == "on"

@@ -150,6 +150,8 @@ def test_the_form_plays_a_recorded_lab_back_unless_asked_otherwise() -> None:
     played = form.run()
     assert form.state == "done", form.error
     assert played == nk.course.recorded_run(2)
+    assert "<table" in form._output.value
+    assert "no evidence about hardware" in form._output.value
     assert played.origin == "recorded"
     form.fields["nested_paging"].value = False
     assert form.code == 'nk.course.measure_lab(source="replay", depth=2, nested_paging=False)'

@@ -30,6 +30,13 @@ def test_what_is_recorded_is_shown() -> None:
     assert summary.to_json()["done"] == 1
 
 
+def test_figures_stay_with_their_words_in_a_narrow_page() -> None:
+    shown = progress.summary()._repr_html_()
+    assert "180\N{NO-BREAK SPACE}min" in shown
+    assert "0\N{NO-BREAK SPACE}of\N{NO-BREAK SPACE}10" in shown
+    assert "07 Use cases" in shown
+
+
 def test_passed_stays_passed_and_tries_count() -> None:
     progress.record("02", "faults", "not right")
     progress.record("02", "faults", "passed")
@@ -74,6 +81,7 @@ def test_the_file_is_private() -> None:
 def test_a_file_that_cannot_be_used_is_kept_aside_and_said(damage: bytes) -> None:
     progress.path().write_bytes(damage)
     note = progress.record("00", "ready", "passed")
+    assert "Expecting" not in note and "recursion" not in note
     kept = list(progress.path().parent.glob("progress-kept-*.json"))
     assert [path.read_bytes() for path in kept] == [damage]
     assert kept[0].name in note

@@ -186,6 +186,14 @@ def test_the_cost_is_the_shares_times_the_slowdowns_of_the_run() -> None:
     assert "recorded run, emulated" in str(found)
 
 
+def test_the_cost_alone_is_a_box_of_words_that_wrap() -> None:
+    cost = Scenario(layers=3).cost
+    shown = cost._repr_html_()
+    assert 'role="status"' in shown
+    assert str(cost).split(";")[0] in shown
+    assert shown in Scenario(layers=3)._repr_html_()
+
+
 def test_a_run_that_cannot_tell_is_said_to_be_unable() -> None:
     run = nk.course.recorded_run()
     assert Scenario(layers=3, run=run).cost.ratio is None

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from html import escape
 from pathlib import Path
 
 import pytest
@@ -239,6 +240,23 @@ def test_a_solution_was_run_to_its_end_without_an_error(source: Path) -> None:
     assert {state for _, state in verdicts} == {"passed"}
 
 
+@pytest.mark.parametrize("source", SOURCES, ids=ids)
+def test_a_solution_shows_the_answers_of_its_quiz_and_why(source: Path) -> None:
+    notebook = json.loads(editions.target(source, "solution").read_text(encoding="utf-8"))
+    pages = [
+        "".join(output["data"].get("text/html", ""))
+        for cell in notebook["cells"]
+        for output in cell.get("outputs", ())
+        if "data" in output
+    ]
+    answered = next(page for page in reversed(pages) if "<strong>(chosen)</strong>" in page)
+    questions = quizzes.load(source.stem[:2])
+    assert answered.count("Right.") == len(questions)
+    for question in questions:
+        for option in question.options:
+            assert (escape(option.why) in answered) == option.right
+
+
 def test_an_instructor_edition_can_be_made_of_every_lesson() -> None:
     for source in SOURCES:
         assert editions.generate(source, "instructor")["cells"]
@@ -258,8 +276,9 @@ def test_pictures_have_words_and_are_the_same_each_time() -> None:
         assert picture.png().startswith(b"\x89PNG")
         assert picture.png() == picture.png()
     assert "L3 is a VM on L2" in diagrams.layers_diagram(3).alt
-    with pytest.raises(ValueError, match="depth is 1 to 3"):
-        diagrams.layers_diagram(4)
+    for depth in (0, 4, "2"):
+        with pytest.raises(CourseError, match="cannot be drawn"):
+            diagrams.layers_diagram(depth)
 
 
 def test_a_table_keeps_text_as_text_and_numbers_short() -> None:

@@ -184,7 +184,10 @@ class RollbackResult:
         return "\n".join([*lines, *([PRACTICE] if self.plan.is_practice else [])])
 
     def _repr_html_(self) -> str:
-        return _html(str(self), [(what, f"{state} {why}") for what, state, why in self._rows()])
+        return _html(
+            str(self),
+            [(what, f"{state}: {why}" if why else state) for what, state, why in self._rows()],
+        )
 
 
 def _state(done: bool) -> str:

@@ -139,7 +139,7 @@ def gather(paths: Iterable[Path]) -> ClassProgress:
             found.append((path, _read(path)))
         except UnicodeDecodeError:
             notes.append(f"{path} is left out: it is not UTF-8 text.")
-        except (OSError, ValueError, RecursionError) as error:
+        except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or error
             notes.append(f"{path} is left out: {why}.")
     if not found:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from nestkit.course.drawing import FILLS, PLAIN, arrow, box, canvas, frame
+from nestkit.errors import CourseError
 from nestkit.pictures import Picture
 
 if TYPE_CHECKING:
@@ -24,9 +25,17 @@ Layer = tuple[str, str, str]  # "L1", "a VM on L0", "Hyper-V"
 
 
 def layers_diagram(depth: int = 2) -> Picture:
-    """Machines one in the other: L0, L1, L2 and, with ``depth=3``, L3."""
-    if not 1 <= depth < len(_LAYERS):
-        raise ValueError(f"depth is 1 to {len(_LAYERS) - 1}, not {depth}")
+    """Machines one in the other: L0, L1, L2 and, with ``depth=3``, L3.
+
+    Raises
+    ------
+    CourseError
+        If ``depth`` is none of 1, 2 and 3.
+    """
+    if depth not in range(1, len(_LAYERS)):
+        raise CourseError(
+            f"{depth!r} layers cannot be drawn", remedy=f"use depth=1 to depth={len(_LAYERS) - 1}"
+        )
     return boxes_in_boxes(_LAYERS[: depth + 1])
 
 

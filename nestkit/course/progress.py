@@ -52,7 +52,12 @@ def parse(text: str) -> Record:
     ValueError, RecursionError
         It cannot be used; the message says why.
     """
-    data = json.loads(text)
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"it is damaged at line {error.lineno}, column {error.colno}") from error
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply for a record") from error
     if not isinstance(data, dict) or not isinstance(data.get("schema"), int):
         raise ValueError("it does not hold a progress record")
     if data["schema"] > SCHEMA:
@@ -89,7 +94,7 @@ def _load(file: Path) -> Record:
         return Record()
     except UnicodeDecodeError:
         problem = "it is not UTF-8 text"
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         problem = str(error)
     return Record(note=f"The progress file could not be used: {problem}.")
 

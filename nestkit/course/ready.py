@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from nestkit.course import markup
 from nestkit.course.fields import Field
 from nestkit.course.forms import Form, form_for
 from nestkit.course.hosts import address, use_host
@@ -16,7 +15,6 @@ from nestkit.hosts.base import Host
 from nestkit.plans import GUEST_PROPERTIES, Plan
 
 if TYPE_CHECKING:
-    from nestkit.benchmark import Run
     from nestkit.configure import Outcome
 
 _GOAL = {
@@ -169,9 +167,4 @@ def benchmark_form(source: Literal["replay", "this machine"] = "replay") -> Form
         },
         title="Measure what each layer costs",
         run_label="Measure",
-        render=_run_html,
     )
-
-
-def _run_html(run: Run) -> str:
-    return f"<pre>{markup.text(run)}</pre>"

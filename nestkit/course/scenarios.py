@@ -290,5 +290,5 @@ class Scenario:
             markup.notice(state, self.verdict, "", self.notes)
             + htmltable.table("What it takes", head, self._rows())
             + picture
-            + markup.notice("note", "What it costs inside", str(self.cost))
+            + self.cost._repr_html_()
         )

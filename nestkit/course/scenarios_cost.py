@@ -8,6 +8,7 @@ from typing import Final
 
 from nestkit.benchmark import Run
 from nestkit.benchmark.effects import compare
+from nestkit.course import markup
 from nestkit.course.drawing import EDGE, FILLS, STOP
 from nestkit.course.measure import recorded_run
 from nestkit.pictures import Picture
@@ -45,6 +46,9 @@ class Cost:
         )
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return markup.notice("note", "What it costs inside", str(self))
 
 
 def _times(value: float) -> str:

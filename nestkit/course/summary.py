@@ -82,6 +82,10 @@ class Summary:
         body = markup.table(
             f"Your progress: {self.done} of {self.total} done",
             ("Lesson", "Time", "Done", "Still open"),
-            self._lines(),
+            [
+                # figures stay with their words, however narrow the page
+                (title, *(word.replace(" ", "\N{NO-BREAK SPACE}") for word in (time, done)), left)
+                for title, time, done, left in self._lines()
+            ],
         )
         return body + (markup.notice("warn", "About this record", self.note) if self.note else "")

@@ -35,8 +35,8 @@
 # *faults* 10 · repair 5 · works and supported 4 · quiz 3.
 #
 # **Before the class**: `nestkit reset` if the practice host was used. With a seed for each
-# learner, the faulty VMs have the same names but not the same faults: neighbours can talk about
-# the method, and not copy the answer.
+# learner, everybody has the same faults, on other VMs: neighbours can talk about the method, and
+# not copy the answer.
 #
 # **Cases worth telling**: a nested ESXi VM with 4 GB on a host with plenty, where the installer
 # finds too little memory; a Windows Server 2019 host with an AMD processor, where the setting
@@ -216,7 +216,8 @@ report
 # %%
 print("blocked:", not report.ok)
 print("unknown:", report.unknown)
-report.to_frame()["level"].value_counts()
+levels_found = report.to_frame()["level"].value_counts().reset_index(name="findings")
+nk.course.Table(levels_found, caption="How many findings of each level")
 
 # %% [markdown]
 # ## Check them all

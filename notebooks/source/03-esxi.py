@@ -300,17 +300,18 @@ nk.course.try_traffic(vcenter, "nested-esxi-10")
 # goes through it backwards. What somebody else has changed in the meantime is left alone and
 # reported, and never overwritten.
 #
-# Replace the `...` by a call that takes the changes back: `nk.configure.rollback(journal, host)`.
-# `form_apply.result` holds what apply returned, and its `.journal` is the journal. (Rather a form?
-# Write `nk.course.rollback_form(done, host)` alone in a cell.)
+# Replace the `...` by a call that takes the changes back: `nk.configure.rollback(done, host)`.
+# `done` is what apply returned, and knows its journal. From another program you would give the path
+# of the journal, `done.journal`. (Rather a form? Write `nk.course.rollback_form(done, host)` alone
+# in a cell.)
 
 # %% tags=["learner"]
-done = form_apply.result
+done = form_apply.result  # what Apply returned
 undone = ...
 
 # %% tags=["solution"]
-done = form_apply.result
-undone = nk.configure.rollback(done.journal, host)
+done = form_apply.result  # what Apply returned
+undone = nk.configure.rollback(done, host)
 undone
 
 # %%
@@ -322,9 +323,9 @@ nk.course.check("03.rolled-back", host, plan=plan, done=done, undone=undone)
 # restarted after the apply, `form_apply.result` is empty; the check then names the journal.
 
 # %% [markdown] tags=["instructor"]
-# **Expected**: `undone = nk.configure.rollback(done.journal, host)`. The check compares the plan
-# made now with the first one. **Common mistake**: running the cell before the apply; the check
-# says so. The port group of the exercise above is not touched: each journal takes back its own
+# **Expected**: `undone = nk.configure.rollback(done, host)`. The check compares the plan made now
+# with the first one. **Common mistake**: running the cell before the apply; both the call and the
+# check say so. The port group of the exercise above is not touched: each journal takes back its own
 # steps only.
 
 # %% [markdown]

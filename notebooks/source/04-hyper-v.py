@@ -267,7 +267,7 @@ nk.course.network_diagram("nat")
 # %% [markdown]
 # ## Exercise: take it back
 #
-# Replace the `...` by a call that rolls back, as in lesson 03; `done.journal` is what it needs.
+# Replace the `...` by a call that rolls back, as in lesson 03; `done` is what it needs.
 #
 # Was the kernel restarted since you pressed **Apply**? Then `form.result` is empty. Give the
 # journal's path instead, as text: Apply has shown it.
@@ -278,7 +278,7 @@ undone = ...
 
 # %% tags=["solution"]
 done = form.result  # what Apply returned
-undone = nk.configure.rollback(done.journal, host)
+undone = nk.configure.rollback(done, host)
 undone
 
 # %%
@@ -313,7 +313,8 @@ quiz.asked[0].choose(1)
 quiz.asked[1].choose(1)
 quiz.asked[2].choose(0)
 quiz.asked[3].choose(2)
-[asked.submit() for asked in quiz.asked]
+right = [asked.submit() for asked in quiz.asked]
+quiz
 
 # %% [markdown]
 # ## Key points

@@ -272,7 +272,8 @@ quiz
 quiz.asked[0].choose(1)
 quiz.asked[1].choose(0, 1)
 quiz.asked[2].choose(1)
-[asked.submit() for asked in quiz.asked]
+right = [asked.submit() for asked in quiz.asked]
+quiz
 
 # %% [markdown]
 # ## Key points

@@ -89,9 +89,9 @@ nk.course.Table(table.reset_index(), caption=f"Microseconds per operation, {pvm[
 # controls, and some that leave it.
 
 # %%
-for name in nk.benchmark.SUITES["quick"].workloads:
-    workload = nk.benchmark.WORKLOADS[name]
-    print(f"{workload.title} ({workload.unit}): {workload.why}")
+kinds = [nk.benchmark.WORKLOADS[name] for name in nk.benchmark.SUITES["quick"].workloads]
+kinds = pd.DataFrame([{"workload": k.title, "unit": k.unit, "what it shows": k.why} for k in kinds])
+nk.course.Table(kinds, caption="Kinds of work")
 
 # %% [markdown]
 # ## What disturbs a measurement
@@ -137,7 +137,7 @@ form
 taken = form.result
 whole = isinstance(taken, nk.Run) and taken.status == "complete" and len(taken.layers) > 2
 run = taken if whole else nk.course.recorded_run(2)
-print(run)
+run
 
 # %% [markdown]
 # ## Who measured what, on what?
@@ -221,8 +221,8 @@ clocks = (counted["guest_s"] / counted["host_s"] - 1).abs()
 flags = counted["reason"].str.split("; ").explode().str.split().str[0]
 print(f"{len(counted)} samples count; {(counted['reason'] != '').sum()} of them are flagged")
 print(f"the two clocks differ by {clocks.median():.2%} (median)")
-kinds = flags[flags.fillna("") != ""].value_counts()
-nk.course.Table(kinds.rename_axis("flag").reset_index(name="samples"), caption="Flags by kind")
+flags = flags[flags.fillna("") != ""].value_counts()
+nk.course.Table(flags.rename_axis("flag").reset_index(name="samples"), caption="Flags by kind")
 
 # %% [markdown] tags=["instructor"]
 # **Expected**: in a nested lab the inner guest often reports steal, because its virtual CPU
@@ -448,7 +448,8 @@ quiz.asked[1].choose(1)
 quiz.asked[2].choose(1)
 quiz.asked[3].choose(2)
 quiz.asked[4].choose(1)
-[asked.submit() for asked in quiz.asked]
+right = [asked.submit() for asked in quiz.asked]
+quiz
 
 # %% [markdown] tags=["learner"]
 # **Look around:** the page [Explore](explore.ipynb) draws any of the seven charts from your own

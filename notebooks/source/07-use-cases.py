@@ -327,11 +327,11 @@ nk.course.check("07.failover", host, STANDBY)
 # `...` by a rollback with it, or set everything back in your own way: the check looks at the host.
 
 # %% tags=["learner"]
-restored = ...  # nk.configure.rollback(damage.result.journal, host)
+restored = ...  # nk.configure.rollback(damage.result, host)
 
 # %% tags=["solution"]
-restored = nk.configure.rollback(damage.result.journal, host)
-restored.to_frame()
+restored = nk.configure.rollback(damage.result, host)
+restored
 
 # %%
 nk.course.check("07.restore", host, done=damage.result)
@@ -351,7 +351,8 @@ quiz
 quiz.asked[0].choose(1)
 quiz.asked[1].choose(0, 1)
 quiz.asked[2].choose(2)
-[asked.submit() for asked in quiz.asked]
+right = [asked.submit() for asked in quiz.asked]
+quiz
 
 # %% [markdown]
 # ## Key points

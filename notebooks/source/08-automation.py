@@ -35,10 +35,11 @@
 # quiz 5.
 #
 # **Expected answer** of the exercise: three lines, see the solution edition. Any program passes
-# that leaves a ready VM alone; the check counts what is done to the host.
+# that leaves a ready VM alone; the check counts what is done to the host. To apply an empty plan
+# does nothing, so a program that never looks passes too; looking first says what it means.
 #
-# **Common mistakes**: applying without looking whether the plan is empty; powering the VM off
-# first, “to be safe”; a `try … except: pass` around it all, which makes every run look good.
+# **Common mistakes**: powering the VM off first, “to be safe”; making one VM ready by name and not
+# the one that was asked for; a `try … except: pass` around it all, which makes every run look good.
 
 # %%
 import subprocess
@@ -195,7 +196,8 @@ quiz
 quiz.asked[0].choose(0)
 quiz.asked[1].choose(1)
 quiz.asked[2].choose(0, 1)
-[asked.submit() for asked in quiz.asked]
+right = [asked.submit() for asked in quiz.asked]
+quiz
 
 # %% [markdown]
 # ## Key points

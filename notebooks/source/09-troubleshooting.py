@@ -160,11 +160,11 @@ repair.run()
 nk.course.check("09.repaired", host, plan=plan)
 
 # %% [markdown]
-# To take it back: `nk.configure.rollback(repair.result.journal, host)`. To put all practice hosts
+# To take it back: `nk.configure.rollback(repair.result, host)`. To put all practice hosts
 # back to their first state: `nk.practice.reset()`, or `nestkit reset` in a terminal.
 
 # %% tags=["solution"]
-nk.configure.rollback(repair.result.journal, host)
+nk.configure.rollback(repair.result, host)
 
 # %% [markdown]
 # ## Quiz
@@ -177,7 +177,8 @@ quiz
 quiz.asked[0].choose(0)
 quiz.asked[1].choose(1)
 quiz.asked[2].choose(0, 1)
-[asked.submit() for asked in quiz.asked]
+right = [asked.submit() for asked in quiz.asked]
+quiz
 
 # %% [markdown]
 # ## Key points

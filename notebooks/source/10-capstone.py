@@ -90,7 +90,7 @@ nk.course.check("10.prepared", host, VM, plan=plan)
 
 # %% [markdown]
 # Not there yet? The hints say what is left. If you would rather begin again:
-# `nk.configure.rollback(apply_form.result.journal, host)`.
+# `nk.configure.rollback(apply_form.result, host)`.
 
 # %% [markdown]
 # ## 4. What does it cost?
@@ -179,7 +179,8 @@ quiz
 # %% tags=["solution"]
 quiz.asked[0].choose(0, 2)
 quiz.asked[1].choose(1)
-[asked.submit() for asked in quiz.asked]
+right = [asked.submit() for asked in quiz.asked]
+quiz
 
 # %% [markdown]
 # ## Key points
