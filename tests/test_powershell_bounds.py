@@ -7,6 +7,7 @@ import os
 import random
 import re
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import example, given, settings
@@ -89,9 +90,10 @@ def run(script: str, stdin: str = "", limits: Limits = _SMALL) -> Result:
     ],
 )  # fmt: skip
 def test_a_limit_ends_the_script_with_an_error(script: str, error_id: str | None) -> None:
+    limits = _SMALL if error_id in (None, "PracticeHostLimit") else replace(_SMALL, seconds=60)
     started = time.monotonic()
-    result = run(script)
-    assert time.monotonic() - started < 20
+    result = run(script, limits=limits)
+    assert time.monotonic() - started < 60
     if error_id is not None:
         assert result.exit_code == 1
         assert error_id in result.stderr
@@ -110,7 +112,7 @@ def test_sleep_does_not_wait_but_tells_the_model() -> None:
     started = time.monotonic()
     Interpreter({}, load(), on_sleep=told.append).run("Start-Sleep 100; Start-Sleep -m 500")
     assert told == [100, 0.5]
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 50
 
 
 # --- names -----------------------------------------------------------------------------------
