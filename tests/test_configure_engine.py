@@ -93,7 +93,7 @@ def test_what_is_no_host_no_plan_and_no_journal_is_said_with_what_to_do(fake, tm
         (lambda: configure.apply("l1", fake), "plan belongs here, not a str"),
         (lambda: configure.apply(fake, plan), "plan belongs here"),
         (lambda: configure.apply(plan, None), "connected host belongs here, not a NoneType"),
-        (lambda: configure.rollback(None, fake), "was nothing applied yet"),
+        (lambda: configure.rollback(None, fake), "nothing was applied yet"),
         (lambda: configure.rollback(plan, fake), "journal belongs here, not a Plan"),
         (lambda: configure.rollback(tmp_path / "j", "esx"), "connected host belongs here"),
     ):

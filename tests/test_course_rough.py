@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -111,6 +112,20 @@ def test_checks_before_their_exercise_say_not_done_yet(source: Path, state_dir: 
     for cell in cells:
         run([cell], space)
     assert set(verdicts(run(jumped[::-1], space)).values()) == {"not done yet"}
+
+
+@pytest.mark.parametrize("number", ["03", "04", "07"])
+def test_taking_back_before_the_apply_says_that_nothing_was_applied(number: str) -> None:
+    (source,) = (each for each in editions.sources() if each.stem.startswith(number))
+    take_back = re.compile(r"^\w+ = nk\.configure\.rollback\(", re.MULTILINE)
+    (cell,) = (each for each in code_of(source, "solution") if take_back.search(each))
+    with nk.practice.start("esx") as private:
+        host = nk.connect(private.url, password=private.password)
+        form = nk.course.apply_form(nk.configure.plan(host, "nested-esxi-16"), host)
+        space = dict.fromkeys(("form", "form_apply", "damage"), form) | {"nk": nk, "host": host}
+        with pytest.raises(NestkitError, match="nothing was applied yet"):
+            run([cell], space)
+        host.close()
 
 
 def test_two_notebooks_on_one_host_one_plan_is_stale(state_dir: Path) -> None:

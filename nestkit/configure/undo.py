@@ -76,8 +76,11 @@ def rollback(
     path = journal.journal if isinstance(journal, Outcome) else journal
     if not isinstance(path, str | Path):
         raise JournalError(
-            f"a journal belongs here, not a {type(path).__name__}: was nothing applied yet?",
-            remedy="give what apply returned (done), or the path of the journal that it printed",
+            "nothing was applied yet, so there is no journal"
+            if path is None
+            else f"a journal belongs here, not a {type(path).__name__}",
+            remedy="apply a plan, then give what apply returned, or the journal's path that it "
+            "printed",
         )
     refuse_other(host)
     with Journal.open(path) as opened:
