@@ -143,6 +143,21 @@ def test_traversal_through_the_folders_with_recursion(si: Any) -> None:
     assert len(names) == 103
 
 
+def test_what_only_leads_to_the_objects_asked_for_is_no_result(si: Any) -> None:
+    """As the old samples walk: folders, datacenter and vmFolder, none of them skipped."""
+
+    def step(name: str, kind: Any, path: str) -> Any:
+        back = [PC.SelectionSpec(name="folders"), PC.SelectionSpec(name="vms")]
+        return PC.TraversalSpec(name=name, type=kind, path=path, selectSet=back)
+
+    walk = [step("folders", vim.Folder, "childEntity"), step("vms", vim.Datacenter, "vmFolder")]
+    start = PC.ObjectSpec(obj=si.content.rootFolder, skip=False, selectSet=walk)
+    names = PC.PropertySpec(type=vim.VirtualMachine, pathSet=["name"])
+    spec = PC.FilterSpec(objectSet=[start], propSet=[names])
+    found = si.content.propertyCollector.RetrieveProperties([spec])
+    assert len(found) == 100 and all(each.propSet[0].name == "name" for each in found)
+
+
 def test_views_list_what_is_below_and_end_when_destroyed(si: Any) -> None:
     manager, root = si.content.viewManager, si.content.rootFolder
     view = manager.CreateContainerView(root, [vim.HostSystem, vim.Network], True)

@@ -221,7 +221,8 @@ def test_states_that_do_not_fit_are_refused(desk: Desk) -> None:
 
 
 def test_what_is_so_already_is_a_warning_and_no_error(desk: Desk) -> None:
-    assert desk.run("Start-VM nested-hv-01") == Played("", "", 0)
+    warned = "WARNING: The virtual machine is already in the specified state.\r\n"
+    assert desk.run("Start-VM nested-hv-01") == Played(warned, "", 0)
     played = play("Stop-VM nested-hv-12", desk.session, str, clixml_errors=True)
     assert played.exit_code == 0
     assert 'S="warning">The virtual machine is already in the specified state.' in played.stderr

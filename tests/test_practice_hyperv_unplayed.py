@@ -46,6 +46,19 @@ def test_a_parameter_that_is_not_played_is_named_and_nothing_is_done(
     assert "PracticeHostLimit" in errors
 
 
+def test_lines_too_long_for_the_width_are_refused() -> None:
+    wide = "Get-VM nested-hv-01 | Out-String -Width"
+    assert "longer than the 60 characters of -Width" in run(f"{wide} 60")[1]
+    assert run(f"{wide} 4096")[0] == run("Get-VM nested-hv-01 | Out-String")[0]
+
+
+def test_without_clixml_warnings_and_verbose_lines_are_on_standard_output() -> None:
+    script = "Write-Warning 'careful'; Write-Verbose 'more' -Verbose; 'out'; Write-Error 'bad'"
+    out, err = run(script)
+    assert out == "WARNING: careful\nVERBOSE: more\nout\n"
+    assert err.startswith("Write-Error : bad") or "bad" in err.splitlines()[0]
+
+
 def test_a_refused_call_changes_nothing_of_what_it_does_play() -> None:
     script = (
         "Set-VMNetworkAdapter -VMName nested-hv-03 -MacAddressSpoofing On -RouterGuard On "

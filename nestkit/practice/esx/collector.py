@@ -22,8 +22,13 @@ Find = Callable[[str, str], Managed]
 
 
 def select(spec: Any, find: Find) -> Iterator[Managed]:
-    """The objects a FilterSpec selects, each once, in order."""
+    """The objects a FilterSpec selects, each once, in order; others only lead to them.
+
+    An object of a kind that the filter asks no property of is no result: so it is in govmomi's
+    simulator too, which follows the answers of a vCenter.
+    """
     named: dict[str, Any] = {}
+    asked = tuple(prop.type for prop in spec.propSet)
     for start in spec.objectSet:
         _name_all(start.selectSet, named)
     seen: set[str] = set()
@@ -34,7 +39,8 @@ def select(spec: Any, find: Find) -> Iterator[Managed]:
         for item, selections, skip in queue:  # grows while it is walked
             if not skip and item.moid not in seen:
                 seen.add(item.moid)
-                yield item
+                if issubclass(item.kind, asked):
+                    yield item
             for selection in selections:
                 step = named.get(selection.name) if _is_reference(selection) else selection
                 if step is None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
-from xml.sax.saxutils import unescape
 
 from nestkit.practice.hyperv import (  # noqa: F401  (importing them registers cmdlets)
     cim,
@@ -56,12 +54,10 @@ def play(text: str, session: Session, stdin: Callable[[], str], *, clixml_errors
         computer=session.computer.name,
         on_sleep=session.wait,
     )
-    result = interpreter.run(text, stdin)
+    result = interpreter.run(text, stdin, clixml=clixml_errors)
     stderr = result.stderr
-    if session.world.faults.now.progress_noise:
+    if clixml_errors and session.world.faults.now.progress_noise:
         stderr = with_noise(stderr)
-    if not clixml_errors:
-        stderr = plain(stderr)
     return Played(result.stdout, stderr, result.exit_code)
 
 
@@ -72,10 +68,3 @@ def with_noise(stderr: str) -> str:
     if not stderr:
         return quiet
     return quiet.removesuffix("</Objs>") + stderr[stderr.index('04">') + 4 :]
-
-
-def plain(stderr: str) -> str:
-    """The error lines of a CLIXML document as text."""
-    lines = re.findall(r'<S S="Error">(.*?)</S>', stderr, re.DOTALL)
-    text = unescape("".join(lines), {"&quot;": '"'})
-    return re.sub(r"_x([0-9A-Fa-f]{4})_", lambda m: chr(int(m[1], 16)), text)

@@ -117,7 +117,10 @@ def out_string(ev: Evaluator, inv: Invocation) -> list[Value]:
     """What the console would show, as text."""
     lines: list[Value] = []
     size = 0
+    width = inv.bound.get("Width")
     for line in shown(given(inv), ev.budget):
+        if width is not None and len(line) > width:
+            raise unspoken(f"lines longer than the {width} characters of -Width")
         size += len(line) + 2
         ev.budget.chars(len(line) + 2)
         if size > ev.budget.limits.string_chars:
