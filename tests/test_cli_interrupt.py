@@ -29,14 +29,14 @@ class Bench:
         self.plan = (str(folder / "plan.json"), "--accept", plan.digest)
 
     def slow(self, verb: str, *args: str) -> subprocess.Popen[str]:
-        """A command whose steps take so long that Ctrl-C comes in the middle of one."""
-        self.host.set_faults(slow_task=1)
+        """A command whose steps take so long that one meets Ctrl-C twice, on a slow machine too."""
+        self.host.set_faults(slow_task=4)
         return self._command(verb, *args)
 
     def done(self, verb: str, *args: str) -> None:
         self.host.set_faults()
         process = self._command(verb, *args)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=120)
         assert process.returncode == 0, (out, err)
 
     def _command(self, verb: str, *args: str) -> subprocess.Popen[str]:
@@ -62,7 +62,7 @@ def interrupted(process: subprocess.Popen[str], times: int) -> tuple[str, str]:
             while "Ctrl-C again" not in (line := process.stderr.readline()):
                 assert line, told
                 told += line
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=120)
     assert process.returncode == 130, told + err
     assert "Traceback" not in err
     return out, err
