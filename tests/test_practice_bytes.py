@@ -80,6 +80,16 @@ def test_document_types_and_entities_are_refused(p: Any, prolog: str) -> None:
     alive(p)
 
 
+@pytest.mark.parametrize("encoding", ["x-bogus", "rot13", "utf-7", "idna", "shift_jis"])
+def test_an_encoding_that_cannot_be_read_is_a_bad_request(p: Any, encoding: str) -> None:
+    status, body = ask(
+        p, f'<?xml version="1.0" encoding="{encoding}"?><a>\u00ff</a>'.encode("latin-1")
+    )
+    assert status == 500
+    assert b"InvalidRequestFault" in body
+    alive(p)
+
+
 def test_chunked_bodies_are_read(p: Any) -> None:
     text = ENVELOPE.format("", CONTENT).encode()
     parts = [text[n : n + 37] for n in range(0, len(text), 37)]

@@ -180,8 +180,7 @@ def decode(body: bytes, version: str) -> Call:
         raise BadRequest(f"the body is not well-formed XML: {error}") from error
     except (
         AttributeError,
-        IndexError,
-        KeyError,
+        LookupError,  # of an encoding that there is not, too
         TypeError,
         ValueError,
         RecursionError,
