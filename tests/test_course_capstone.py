@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import nestkit as nk
+from nestkit.course import capstone
 from nestkit.course.measure import recorded_run
 from nestkit.errors import CourseError
 from nestkit.hosts.base import Host
@@ -98,3 +99,9 @@ def test_a_report_before_its_time_says_what_comes_first(host: Host) -> None:
     empty = nk.course.benchmark_form()
     with pytest.raises(CourseError, match="nothing was applied yet"):
         nk.course.write_report(host, empty, empty, conclusion="")
+
+
+def test_a_page_is_linked_where_jupyterlab_can_open_it(tmp_path: Path) -> None:
+    linked = capstone.Written(Path("out/my lab #1.html"), 1)._repr_html_()
+    assert '<a href="out/my%20lab%20%231.html"' in linked
+    assert "<a " not in capstone.Written(tmp_path / "my-lab.html", 1)._repr_html_()

@@ -211,6 +211,22 @@ def test_links_between_lessons_lead_somewhere(source: Path, edition: str) -> Non
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=ids)
+def test_links_in_saved_outputs_lead_somewhere(source: Path) -> None:
+    file = editions.target(source, "solution")
+    notebook = json.loads(file.read_text(encoding="utf-8"))
+    pages = [
+        "".join(output.get("data", {}).get("text/html", ""))
+        for cell in notebook["cells"]
+        for output in cell.get("outputs", ())
+    ]
+    links = re.findall(r'<a [^>]*href="(?!https?:|#)([^"#]+)', " ".join(pages))
+    for link in links:
+        assert link != "my-lab.html"  # it lies there for whoever has run the lesson in place
+        assert (file.parent / link).is_file(), link
+    assert links or source.stem[:2] != "10"
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=ids)
 def test_a_learner_notebook_holds_no_solution_and_no_note(source: Path) -> None:
     learner = {c["source"] for c in editions.generate(source, "learner")["cells"]}
     jupytext = editions._jupytext().reads(source.read_text(encoding="utf-8"), fmt="py:percent")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from nestkit import configure, preflight, report
 from nestkit.configure.journal import Journal
@@ -34,9 +34,10 @@ class Written:
         )
 
     def _repr_html_(self) -> str:
-        # relative to the notebook: JupyterLab opens it in a tab of its own
+        if self.path.is_absolute():  # JupyterLab serves the lessons' folder and no other
+            return markup.status(str(self))
         return markup.status(str(self)) + (
-            f'<a href="{escape(self.path.name)}" target="_blank" rel="noopener" '
+            f'<a href="{quote(self.path.as_posix())}" target="_blank" rel="noopener" '
             'style="text-decoration:underline">Open it</a>'
         )
 

@@ -19,6 +19,9 @@ _PRIVATE: Final = re.compile(
     r"(/home/|/root/|/tmp/|/var/|[A-Z]:\\\\Users)[^\s'\"<]*|127\.0\.0\.1:\d+"
 )
 
+# a page that a lesson writes for its reader is not published with it
+_WRITTEN: Final = re.compile(r'<a href="[^":/]+\.html"[^>]*>[^<]*</a>')
+
 
 def executed(notebook: dict[str, Any], name: str) -> dict[str, Any]:
     """The notebook with its outputs, widgets replaced by what they say without a browser.
@@ -102,6 +105,8 @@ def _clean(output: dict[str, Any], hidden: dict[str, str]) -> dict[str, Any]:
     data = output.get("data")
     if data is not None:
         data.pop(WIDGET, None)  # without a kernel it would only say that its model is missing
+        if "text/html" in data:
+            data["text/html"] = _WRITTEN.sub("", data["text/html"])
     return output
 
 
