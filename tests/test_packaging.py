@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -94,3 +95,21 @@ def test_binder_installs_the_lock_file_and_runs_what_is_executable() -> None:
     for script in ("postBuild", "start"):
         assert (binder / script).read_text().startswith("#!/bin/bash\n")
         assert (binder / script).stat().st_mode & 0o111, f"{script} is not executable"
+
+
+@pytest.mark.parametrize(("pip", "lab", "status"), [(0, 0, 0), (0, 2, 0), (1, 0, 1)])
+def test_binder_is_built_without_the_lab_but_not_without_nestkit(
+    tmp_path: Path, pip: int, lab: int, status: int
+) -> None:
+    for name, ends in (("python", pip), ("nestkit", lab)):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho {name} $*\nexit {ends}\n")
+        (tmp_path / name).chmod(0o755)
+    done = subprocess.run(
+        ["bash", str(ROOT / "binder" / "postBuild")],
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == status
+    assert ("nestkit lab build" in done.stdout) == (pip == 0)
+    assert ("no image of the lab" in done.stderr) == (lab != 0)
