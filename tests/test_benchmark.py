@@ -613,6 +613,7 @@ def test_a_layer_without_a_disk_leaves_the_disk_workload_out_and_says_so() -> No
         {"suite": "huge"}, {"workloads": ["nonsense"]}, {"workloads": []}, {"rounds": 0},
         {"rounds": -1}, {"rounds": True}, {"rounds": 1.5}, {"time_budget_s": 0},
         {"time_budget_s": float("nan")}, {"sample_s": 0.05}, {"sample_s": float("nan")},
+        {"sample_s": "1"}, {"sample_s": True}, {"seed": "7"}, {"seed": 1.5}, {"workloads": "exit"},
     ],
 )  # fmt: skip
 def test_what_cannot_be_run_is_refused_before_anything_runs(bad: dict[str, Any]) -> None:

@@ -6,7 +6,13 @@ import pytest
 
 from nestkit.errors import LabError
 from nestkit.lab import limits, session
-from nestkit.lab.machine import kernel_arguments, network_arguments, port_arguments
+from nestkit.lab.machine import (
+    TRANSLATED_MIB,
+    cpu_arguments,
+    kernel_arguments,
+    network_arguments,
+    port_arguments,
+)
 
 
 @pytest.mark.parametrize("name", ["wait", "boot_deadline_s"])
@@ -32,6 +38,19 @@ def test_where_the_usual_memory_is_not_free_other_programs_must_go(monkeypatch):
     with pytest.raises(LabError, match="takes 1024 MiB, and 700 MiB are free") as caught:
         limits.require_memory(limits.memory_plan(2, None))
     assert caught.value.remedy == "close other programs, or use depth=1, which takes 512 MiB"
+
+
+def test_an_emulator_needs_memory_beside_its_guests(monkeypatch):
+    monkeypatch.setattr(limits, "available_mib", lambda: 1500)
+    limits.require_memory(limits.memory_plan(2, None))
+    with pytest.raises(LabError, match=r"takes 1624 MiB \(600 of them its emulator") as caught:
+        limits.require_memory(limits.memory_plan(2, None), emulated=True)
+    assert caught.value.remedy == "close other programs, or use depth=1, which takes 1112 MiB"
+    # with what QEMU keeps of translated code, which has a limit of its own
+    words = " ".join(cpu_arguments("tcg"))
+    assert f"tb-size={TRANSLATED_MIB}" in words
+    assert TRANSLATED_MIB < limits.EMULATOR_MIB
+    assert limits.MEMORY_MIB[2] + limits.EMULATOR_MIB <= 2048
 
 
 def test_only_the_third_layer_counts_ticks_while_it_starts():

@@ -39,6 +39,11 @@ def make_plan(
         If there is no such suite or workload, none at all, or a number makes no sense.
     """
     found = find_suite(suite)
+    if isinstance(workloads, str):
+        raise RunError(
+            f"workloads is a list of names, not {workloads!r}",
+            remedy=f"use workloads=[{workloads!r}]",
+        )
     names = found.workloads if workloads is None else tuple(workloads)
     chosen = tuple(find_workload(name) for name in dict.fromkeys(names))
     count = found.rounds if rounds is None else rounds
@@ -48,7 +53,12 @@ def make_plan(
         )
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise RunError(f"{count!r} rounds cannot be run", remedy="use a whole number from 1 on")
-    if sample_s is not None and not MIN_SAMPLE_S <= sample_s <= 60:
+    if seed is not None and type(seed) is not int:
+        raise RunError(
+            f"a seed is a whole number, not {seed!r}", remedy="use seed=7, or leave it out"
+        )
+    is_number = type(sample_s) in (int, float)
+    if sample_s is not None and not (is_number and MIN_SAMPLE_S <= sample_s <= 60):
         raise RunError(f"samples of {sample_s!r} s are none", remedy="use 0.1 to 60 seconds")
     return Plan(
         suite=found,

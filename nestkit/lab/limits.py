@@ -14,6 +14,7 @@ MAX_DEPTH: Final = 3
 # its QEMU and the page cache of its tools
 MEMORY_MIB: Final = {1: 512, 2: 1024, 3: 1536}
 _OWN_MIB: Final = 512
+EMULATOR_MIB: Final = 600  # of an emulator for itself: 512 of translated code, and its heap
 _MIN_MIB: Final = 256
 _PROC: Final = Path("/proc")
 _CGROUPS: Final = Path("/sys/fs/cgroup")
@@ -89,17 +90,21 @@ def memory_plan(depth: int, memory_mib: int | None) -> list[int]:
     return [total - layer * _OWN_MIB for layer in range(depth)]
 
 
-def require_memory(plan: list[int]) -> None:
+def require_memory(plan: list[int], *, emulated: bool = False) -> None:
     """Raise LabError if this machine, or what it grants this process, has less memory free."""
+    own = EMULATOR_MIB if emulated else 0
+    usual = {depth: mib + own for depth, mib in MEMORY_MIB.items()}
+    depth, needed = len(plan), plan[0] + own
     free = available_mib()
-    if free is not None and free < plan[0]:
-        fits = [d for d in MEMORY_MIB if d < len(plan) and MEMORY_MIB[d] <= free]
+    if free is not None and free < needed:
+        fits = [d for d in usual if d < depth and usual[d] <= free]
         ways = ["close other programs"]
-        if plan[0] > MEMORY_MIB[len(plan)] <= free:
-            ways = [f"give less: {MEMORY_MIB[len(plan)]} MiB are enough"]
-        ways += [f"use depth={d}, which takes {MEMORY_MIB[d]} MiB" for d in fits[-1:]]
+        if needed > usual[depth] <= free:
+            ways = [f"give less: {MEMORY_MIB[depth]} MiB are enough"]
+        ways += [f"use depth={d}, which takes {usual[d]} MiB" for d in fits[-1:]]
+        beside = f" ({own} of them its emulator, TCG)" if own else ""
         raise LabError(
-            f"a lab of depth {len(plan)} takes {plan[0]} MiB, and {free} MiB are free here",
+            f"a lab of depth {depth} takes {needed} MiB{beside}, and {free} MiB are free here",
             remedy=", or ".join(ways),
         )
 

@@ -184,6 +184,7 @@ def up(
         page tables: what it costs is the difference. At depth 1 there is no such KVM.
     memory_mib
         Memory of the outermost guest; the others live inside it. At depth 2: 1024 by default.
+        An emulator takes up to 600 MiB more for itself.
     wait
         Labs on one machine take turns. Seconds to wait for the others (0: not at all); None
         waits until they have ended. The queue is told to ``progress``.
@@ -218,6 +219,8 @@ def up(
             choice = accelerator.choose(image, depth, tell, cancel)
 
         def start(choice: accelerator.Choice) -> Lab:
+            if choice.accelerator == "tcg":
+                require_memory(memory, emulated=True)
             deadlines = BOOT_DEADLINE_S[choice.accelerator]
             if boot_deadline_s is not None:
                 deadlines = (boot_deadline_s,) * depth
