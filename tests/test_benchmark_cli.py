@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -20,8 +21,7 @@ from nestkit.course.runs import find_runs
 from nestkit.errors import LabError
 
 # prints what sysbench prints, after a tenth of a second; from call FAIL_AT on, half of it
-TOOL = """#!{python}
-import os, sys, time
+TOOL = """import os, sys, time
 count = {folder!r} + "/count"
 calls = len(open(count).read()) if os.path.exists(count) else 0
 open(count, "a").write(".")
@@ -45,7 +45,11 @@ def environment(tmp_path: Path, state_dir: Path) -> dict[str, str]:
     folder.mkdir()
     fixture = Path(__file__).parent / "data" / "sysbench-cpu-1.0.20.txt"
     tool = folder / "sysbench"
-    tool.write_text(TOOL.format(python=sys.executable, folder=str(folder), fixture=str(fixture)))
+    script = tmp_path / "sysbench.py"
+    script.write_text(TOOL.format(folder=str(folder), fixture=str(fixture)), encoding="utf-8")
+    # sh, as a path with spaces cannot stand after #!
+    words = shlex.join([sys.executable, str(script)])
+    tool.write_text(f'#!/bin/sh\nexec {words} "$@"\n', encoding="utf-8")
     tool.chmod(0o755)
     # no image in the cache, and no apt-get on the path to make one
     for program in ("cat", "env", "sh", "sha256sum", "taskset", "uname", "which"):
