@@ -624,6 +624,23 @@ def test_what_cannot_be_run_is_refused_before_anything_runs(bad: dict[str, Any])
     assert not layers[0].commands
 
 
+@pytest.mark.parametrize(
+    "odd", [{"cpu_count": "2"}, {"acceleration": "magic"}, {"memory_mib": 1.5}, {"extra": {"a": 1}}]
+)
+def test_facts_that_no_file_could_hold_are_refused_before_anything_runs(
+    odd: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layers = pair()
+    said = replace(layers[1].facts(), **odd)
+    monkeypatch.setattr(layers[1], "facts", lambda: said)
+    with pytest.raises(RunError, match="cannot be kept"):
+        benchmark.run(layers)
+    monkeypatch.setattr(layers[1], "facts", lambda: {"layer": "L1"})
+    with pytest.raises(RunError, match="cannot be kept"):
+        benchmark.run(layers)
+    assert not layers[0].commands
+
+
 def test_no_layers_and_twice_the_same_layer_are_refused() -> None:
     with pytest.raises(RunError, match="nothing to measure"):
         benchmark.run([])

@@ -247,6 +247,16 @@ def test_a_depth_that_is_none_is_refused(depth):
         SshRunner("host", depth=depth, acceleration="esxi")
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [{"acceleration": "KVM"}, {"acceleration": None}, {"port": "22"}, {"port": 0}, {"port": True}],
+)
+def test_what_is_no_acceleration_or_port_is_refused(odd):
+    with pytest.raises(AddressError, match=r"is no (acceleration|port)") as caught:
+        SshRunner("host", **{"depth": 1, "acceleration": "kvm", **odd})
+    assert "use " in caught.value.remedy
+
+
 @pytest.mark.parametrize("path", ['a"b', "a\nb", "${HOME}/x", "a\\b"])
 def test_a_path_the_client_would_read_otherwise_is_refused(path):
     with pytest.raises(AddressError, match="cannot be named"):

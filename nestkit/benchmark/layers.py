@@ -12,6 +12,7 @@ from nestkit.benchmark.parsers import Reading, shorten
 from nestkit.benchmark.workloads import Effort, Workload
 from nestkit.errors import RunError
 from nestkit.runners.base import LayerFacts, Runner
+from nestkit.runners.replay import facts_from_json, facts_to_json
 
 TIMEOUT_S: Final = 60.0  # for one command in the outermost layer; deeper ones get more
 
@@ -27,6 +28,22 @@ class MeasuredLayer:
     operations: dict[str, int] = field(default_factory=dict)  # that fill a sample, by workload
     env_id: str = ""
     outside: MeasuredLayer | None = None  # the layer just outside, where it is measured too
+
+    def __post_init__(self) -> None:
+        """Refuse facts that no run file could hold, before an hour of samples hangs on them.
+
+        Raises
+        ------
+        RunError
+            If one of them is of another type than the runners' protocol says.
+        """
+        try:
+            facts_from_json(facts_to_json(self.facts))
+        except (AttributeError, TypeError, ValueError) as error:
+            raise RunError(
+                f"what a runner says of its layer cannot be kept: {error}",
+                remedy="return a nestkit.runners.LayerFacts with fields of its types",
+            ) from error
 
     @property
     def name(self) -> str:

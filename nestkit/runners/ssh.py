@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, get_args
 
 from nestkit.errors import AddressError, LabError
 from nestkit.facts import Unknown
@@ -79,6 +79,13 @@ class SshRunner(RemoteRunner):
     ) -> None:
         if isinstance(depth, bool) or not isinstance(depth, int) or depth < 0:
             raise AddressError(f"{depth!r} is no depth", remedy="use 0 for a host, 1 for a VM, …")
+        if acceleration not in get_args(Acceleration):
+            raise AddressError(
+                f"{acceleration!r} is no acceleration",
+                remedy=f"use one of {', '.join(get_args(Acceleration))}",
+            )
+        if port is not None and (type(port) is not int or not 0 < port < 65536):
+            raise AddressError(f"{port!r} is no port", remedy="use 1 to 65535, or leave it out")
         super().__init__(depth)
         self._acceleration = acceleration
         self._stack = stack or acceleration.upper()
