@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -113,3 +114,34 @@ def test_binder_is_built_without_the_lab_but_not_without_nestkit(
     assert done.returncode == status
     assert ("nestkit lab build" in done.stdout) == (pip == 0)
     assert ("no image of the lab" in done.stderr) == (lab != 0)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="make is for Unix, as the README says")
+@pytest.mark.parametrize(
+    ("python3", "said"),
+    [
+        ("", "needs Python 3.11 or newer, and none was found"),
+        ("exit 1", "needs Python 3.11 or newer, and none was found"),  # it is too old
+        ("case $* in *ensurepip*) exit 1;; *print*) echo 3.12;; esac", "install python3.12-venv"),
+    ],
+    ids=["none", "too old", "without venv"],
+)
+def test_make_says_what_to_install_where_no_python_serves(
+    tmp_path: Path, python3: str, said: str
+) -> None:
+    for name in ("Makefile", "pyproject.toml", "requirements.lock"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    path = tmp_path / "bin"
+    path.mkdir()
+    if python3:
+        (path / "python3").write_text(f"#!/bin/sh\n{python3}\n")
+        (path / "python3").chmod(0o755)
+    done = subprocess.run(
+        [str(shutil.which("make")), "-C", str(tmp_path), "course"],
+        env={"PATH": str(path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert not (tmp_path / ".venv").exists()
