@@ -62,6 +62,13 @@ def run(script: str, stdin: str = "") -> tuple[str, str]:
         # what came before an error, or a break, was put out already
         ("1..3 | % { if ($_ -eq 3) { throw 'x' }; $_ }", ["1", "2"]),
         ("1..3 | % { if ($_ -eq 2) { break }; $_ }; 'not reached'", ["1"]),
+        # each object goes through both blocks before the next one comes
+        ("1..3 | ? { $_ -match '(\\d)' } | % { $Matches[1] }", ["1", "2", "3"]),
+        ("1..2 | % { Write-Host a$_; $_ } | % { Write-Host b$_ }", ["a1", "b1", "a2", "b2"]),
+        ("1..3 | % { if ($_ -eq 2) { break }; $_ } | % { $_ * 10 }", ["10"]),
+        # ${} sets a name off from what follows
+        ("$n = 'vm'; \"${n}: x ${n}:$n\"", ["vm: x vm:vm"]),
+        ("@{ a = 1 } | Format-List", ["", "Name  : a", "Value : 1", "", ""]),
         # a function's own $input is not the program's
         ("function f { $input | % { $_ * 2 } }; 1, 2 | f", ["2", "4"]),
         ("$x = 1; Invoke-Command { $x = 2 }; $x; Invoke-Command { $x = 3 } -NoNewScope; $x",

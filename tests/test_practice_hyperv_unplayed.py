@@ -46,6 +46,20 @@ def test_a_parameter_that_is_not_played_is_named_and_nothing_is_done(
     assert "PracticeHostLimit" in errors
 
 
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        ("Set-VMProcessor nested-hv-12 -Maximum 500", "Maximum must be from 0 to 100"),
+        ("Set-VMProcessor nested-hv-12 -Reserve -1", "Reserve must be from 0 to 100"),
+        ("Set-VMProcessor nested-hv-12 -RelativeWeight 0", "RelativeWeight must be from 1 to"),
+        ("Set-VMMemory nested-hv-12 -Buffer 1", "Buffer must be from 5 to 2000"),
+        ("Set-VMMemory nested-hv-12 -Priority 101", "Priority must be from 0 to 100"),
+    ],
+)
+def test_a_share_beyond_what_the_vendor_allows_is_refused(call: str, said: str) -> None:
+    assert said in run(call)[1]
+
+
 def test_lines_too_long_for_the_width_are_refused() -> None:
     wide = "Get-VM nested-hv-01 | Out-String -Width"
     assert "longer than the 60 characters of -Width" in run(f"{wide} 60")[1]

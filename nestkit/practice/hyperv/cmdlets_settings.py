@@ -116,6 +116,19 @@ def _owners(session: Session, inv: Invocation, part: str) -> list[Vm]:
     return direct or find_vms(session, inv)
 
 
+# Microsoft Learn, Set-VMProcessor and Set-VMMemory: the values allowed
+_SHARES: Final = {
+    "Reserve": (0, 100), "Maximum": (0, 100), "RelativeWeight": (1, 10_000),
+    "Buffer": (5, 2_000), "Priority": (0, 100),
+}  # fmt: skip
+
+
+def _check_shares(session: Session, inv: Invocation) -> None:
+    for name, (low, high) in _SHARES.items():
+        if not low <= int(inv.bound.get(name, low)) <= high:
+            raise session.error("value", inv.name, why=f"{name} must be from {low} to {high}.")
+
+
 @cmdlet(
     "Set-VMProcessor",
     takes="VM VMName VMProcessor Count ExposeVirtualizationExtensions Reserve Maximum "
@@ -146,6 +159,7 @@ def change_processor(session: Session, inv: Invocation, vm: Vm, *, count: Value 
     if count is not None and not 1 <= int(count) <= min(2048, session.computer.threads):
         why = f"The processor count must be from 1 to {session.computer.threads} on this host."
         raise session.error("value", inv.name, why=why)
+    _check_shares(session, inv)
     if exposes and version_key(vm.version) < version_key(INTEL_VERSION):
         why = f"Configuration version {vm.version} does not support the property."
         raise session.error(
@@ -202,6 +216,7 @@ def change_memory(
         The VM's state does not allow it, or the values do not fit together.
     """
     what = "Modifying device 'Memory'"
+    _check_shares(session, inv)
     now_dynamic = vm.dynamic if dynamic is None else bool(dynamic)
     start = vm.startup if startup is None else int(startup)
     low = vm.minimum if minimum is None else int(minimum)

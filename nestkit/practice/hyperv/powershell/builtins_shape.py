@@ -199,9 +199,12 @@ def _rows(ev: Evaluator, inv: Invocation, *, as_columns: bool = False) -> list[l
             rows.append([Field("Value", to_text(item))])
             continue
         wanted = inv.bound.get("Property")
+        if wanted is None and isinstance(item, Hashtable):
+            rows += [[Field("Name", to_text(k)), Field("Value", cell(v))] for k, v in item.items()]
+            continue
         if wanted is None:
             own = looks(item) if as_columns else None
-            rows.append(_all(item) if own is None else own)
+            rows.append(pairs(item) if own is None else own)
             continue
         row: list[Field] = []
         for one in wanted:

@@ -81,7 +81,8 @@ def _expand(source: Source, node: tree_sitter.Node, start: int, end: int, *, dou
         take(position, begins)
         parts.append(lower(source, child))
         position = child.end_byte
-        if child.type == "variable" and source.bytes[position : position + 1] == b":":
+        is_bare = child.type == "variable" and not text.lstrip().startswith("${")
+        if is_bare and source.bytes[position : position + 1] == b":":
             raise ParseError(
                 "Variable reference is not valid. ':' was not followed by a valid variable name "
                 "character. Consider using ${} to delimit the name.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from nestkit.practice.hyperv.powershell.binding import Argument
 from nestkit.practice.hyperv.powershell.blocks import invoke
@@ -12,6 +13,7 @@ from nestkit.practice.hyperv.powershell.evaluator import Evaluator
 from nestkit.practice.hyperv.powershell.session import NOTHING
 from nestkit.practice.hyperv.powershell.text import to_text
 from nestkit.practice.hyperv.powershell.tree import (
+    BlockLiteral,
     Command,
     Literal,
     Named,
@@ -29,16 +31,55 @@ def run_pipeline(ev: Evaluator, node: Pipeline, out: list[Value]) -> None:
     session = ev.session
     session.place = node.place
     items: list[Value] | None = None
-    last = len(node.parts) - 1
-    for at, part in enumerate(node.parts):
-        sink = out if at == last and not node.silenced & {"1", "*"} else []
-        if isinstance(part, Command):
+    at = 0
+    while at < len(node.parts):
+        part, end = node.parts[at], at + 1
+        while (
+            items is not None
+            and end < len(node.parts)
+            and all(_takes_each(ev, one) for one in node.parts[at : end + 1])
+        ):
+            end += 1
+        sink = out if end == len(node.parts) and not node.silenced & {"1", "*"} else []
+        if items is not None and end - at > 1:
+            for item in items:
+                _pass_on(ev, node.parts[at:end], [item], sink)
+        elif isinstance(part, Command):
             session.ok = True if at == 0 else session.ok
             run_command(ev, part, items, sink)
         else:
             ev.put(ev.raw(part), sink)
             session.ok = True
-        items = sink
+        items, at = sink, end
+
+
+def _takes_each(ev: Evaluator, part: Node) -> bool:
+    """Whether a part is ``% { }`` or ``? { }``: it works on each object as that arrives."""
+    if not (isinstance(part, Command) and isinstance(part.name, Literal)):
+        return False
+    name = to_text(part.name.value).lower()
+    real = ev.session.table.aliases.get(name, name).lower()
+    return (
+        real in {"foreach-object", "where-object"}
+        and len(part.elements) == 1
+        and isinstance(part.elements[0], BlockLiteral)
+        and ev.scope.function(name) is None
+    )
+
+
+def _pass_on(ev: Evaluator, parts: Sequence[Node], items: list[Value], out: list[Value]) -> None:
+    """Objects through parts that take each: what one leaves in ``$Matches`` the next one finds."""
+    first, rest = parts[0], parts[1:]
+    assert isinstance(first, Command)
+    if not rest:
+        run_command(ev, first, items, out)
+        return
+    made: list[Value] = []
+    try:
+        run_command(ev, first, items, made)
+    finally:  # what was put out before an error, or a break, goes on all the same
+        if made:
+            _pass_on(ev, rest, made, out)
 
 
 def run_command(ev: Evaluator, node: Command, items: list[Value] | None, out: list[Value]) -> None:
