@@ -128,6 +128,7 @@ def test_scripts_at_random_leave_a_host_in_shape() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.soak
 def test_a_storm_of_scripts_leaves_a_host_in_shape() -> None:
     storm(100_000 if os.environ.get("NESTKIT_SOAK") else 10_000, seed=2)

@@ -355,6 +355,7 @@ def test_the_host_survives_a_small_storm(host: PracticeHost) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.soak
 def test_the_host_survives_a_storm(host: PracticeHost) -> None:
     before = psutil.Process(host.pid).memory_info().rss

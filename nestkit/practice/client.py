@@ -97,7 +97,7 @@ class PracticeHost:
             with contextlib.suppress(OSError):
                 process.stdin.close()
         try:
-            process.wait(timeout=5)
+            process.wait(timeout=30)  # it tidies up first
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -134,7 +134,7 @@ def ask(
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE  # the certificate itself is compared below
-    connection = http.client.HTTPSConnection(host, port, timeout=15, context=context)
+    connection = http.client.HTTPSConnection(host, port, timeout=60, context=context)
     try:
         connection.connect()
         der = connection.sock.getpeercert(binary_form=True) or b""

@@ -22,7 +22,7 @@ from nestkit.practice.client import PracticeHost
 from nestkit.practice.options import Options, check_kind, make
 from nestkit.state import state_dir
 
-READY_S: Final = 60.0
+READY_S: Final = 120.0
 _CHILDREN: Final[list[subprocess.Popen[bytes]]] = []  # they live on; held so that they are reaped
 _REMEDY: Final = "try again; if it stays so, restart the machine's Python environment"
 
@@ -139,7 +139,7 @@ def join(
             return _running(state) or _start_shared(wanted, state, idle_s)
     except filelock.Timeout as error:
         raise PracticeError(
-            "another process has been starting this practice host for a minute",
+            "another process has been starting this practice host for two minutes",
             remedy="end that process, then try again",
         ) from error
 
