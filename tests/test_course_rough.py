@@ -128,6 +128,31 @@ def test_taking_back_before_the_apply_says_that_nothing_was_applied(number: str)
         host.close()
 
 
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("Set-VMMemory nested-hv-04 -DynamicMemoryEnabled false", "Cannot convert value"),
+        ("Set-VMMemory nested-hv-4 -DynamicMemoryEnabled $false", "unable to find"),
+        ("Disable-VMDynamicMemory nested-hv-04", "not recognized"),
+        ("Set-VMMemory nested-hv-04 -DynamicMemoryEnabled 0", ""),
+    ],
+)
+def test_a_line_that_fails_between_others_is_shown_in_lesson_04(
+    line: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (source,) = (each for each in editions.sources() if each.stem.startswith("04"))
+    cells = code_of(source, "learner")
+    space: dict[str, Any] = {}
+    run([cells[0], next(cell for cell in cells if "def run_ps" in cell)], space)
+    capsys.readouterr()
+    space["run_ps"](f"Stop-VM nested-hv-04 -Confirm:$false\n{line}\nStart-VM nested-hv-04")
+    shown = capsys.readouterr().out
+    assert ("failed:" in shown) == bool(words)
+    assert words in shown
+    assert "CLIXML" not in shown
+    space["host"].close()
+
+
 def test_two_notebooks_on_one_host_one_plan_is_stale(state_dir: Path) -> None:
     first, second = nk.connect("practice://esx"), nk.connect("practice://esx")
     name = nk.course.vm_for(first, "esx.vm.nested-hv")

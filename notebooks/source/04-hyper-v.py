@@ -87,8 +87,10 @@ def run_ps(script):
     answer = session.run_ps(script)
     # a session of pywinrm speaks code page 437, as old consoles do
     print(answer.std_out.decode("cp437"), end="")
-    if answer.status_code:
-        print("failed:", answer.std_err.decode("cp437"))
+    errors = answer.std_err.decode("cp437")
+    # the status is that of the last line alone, and "#< CLIXML" begins reports of progress
+    if errors and not errors.startswith("#< CLIXML"):
+        print("failed:", errors)
 
 
 run_ps("Get-VM nested-hv-04, nested-hv-20 | Select-Object Name, State, Version")
