@@ -71,7 +71,8 @@ PEERS = openssh-server openssh-client golang-go golang-github-vmware-govmomi-dev
 peers:  ## install what the tests of independent peers and the browser need (as root, or with sudo)
 	@dpkg-query -W -f='$${Status}\n' $(PEERS) 2>/dev/null | grep -c '^install ok installed$$' | grep -qx $(words $(PEERS)) || { \
 	  root=$$(test "$$(id -u)" = 0 || echo sudo); \
-	  $$root apt-get update -qq && $$root apt-get install -y -qq --no-install-recommends $(PEERS); }
+	  $$root apt-get update -qq -o Acquire::Retries=3 && \
+	  $$root apt-get install -y -qq -o Acquire::Retries=3 --no-install-recommends $(PEERS); }
 
 check: lint peers  ## all that make test leaves out: lint, types, peers, browser, kill matrix, lab, ratios
 	$(BIN)/python -m pytest -q $(PARALLEL) --no-skips -m "(slow or kill or peer) and not (lab or perf or browser)"
