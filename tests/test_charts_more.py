@@ -226,6 +226,8 @@ def test_a_workload_with_nothing_to_compare_is_named(
     assert "nothing to compare" not in words(draw(hardware)) + words(draw(emulated))
     both = draw([emulated, replace(hardware, samples=samples)])  # type: ignore[arg-type]
     assert "run 2, nothing to compare with L0: Exit" in words(both)
+    alone = replace(hardware, layers=hardware.layers[:1])
+    assert "run 1 has nothing to compare" in words(draw([alone, emulated]))  # type: ignore[arg-type]
 
 
 @every

@@ -51,7 +51,8 @@ def slowdown(run_or_runs: Run | Sequence[Run], baseline: str | None = None) -> F
     RunError
         If there is no run, no such layer, or nothing to compare.
     """
-    panels = panels_of(runs_of(run_or_runs), baseline)
+    runs = runs_of(run_or_runs)
+    panels = panels_of(runs, baseline)
     heights = [_height(panel) for panel in panels]
     figure = new_figure(sum(heights) + 1.0, "What each layer costs")
     grid = figure.subplots(len(panels), 1, squeeze=False, gridspec_kw={"height_ratios": heights})
@@ -60,11 +61,12 @@ def slowdown(run_or_runs: Run | Sequence[Run], baseline: str | None = None) -> F
         _draw(axes, panel, _limits([p for p in panels if p.emulated == panel.emulated]))
     bases = " and ".join(dict.fromkeys(panel.baseline for panel in panels))
     grid[-1, 0].set_xlabel(f"slowdown against {bases} (time per operation, log₂ axis)")
+    gaps = not_drawn(panels, len(runs))
     figure.legend(
         handles=_legend(panels), fontsize=8, frameon=False, loc="outside lower center", ncols=5,
-        title=below(*not_drawn(panels)) or None, title_fontsize=8.5,
+        title=below(*gaps) or None, title_fontsize=8.5,
     )  # fmt: skip
-    return with_text(figure, _describe(panels))
+    return with_text(figure, _describe(panels, gaps))
 
 
 def _height(panel: Panel) -> float:
@@ -145,7 +147,7 @@ def _legend(panels: Sequence[Panel]) -> list[Line2D]:
     return handles
 
 
-def _describe(panels: Sequence[Panel]) -> str:
+def _describe(panels: Sequence[Panel], gaps: Sequence[str]) -> str:
     parts = [
         "Dots and intervals of the slowdown per workload on a logarithmic axis; 1 is the baseline."
     ]
@@ -163,5 +165,5 @@ def _describe(panels: Sequence[Panel]) -> str:
                 f"{format_value(effect)}"
             )
             parts.append(f"{text}." if effect.verdict in SURE else f"{text}, {effect.verdict}.")
-    parts += [f"{sentence[:1].upper()}{sentence[1:]}." for sentence in not_drawn(panels)]
+    parts += [f"{sentence[:1].upper()}{sentence[1:]}." for sentence in gaps]
     return " ".join(part for part in parts if part)

@@ -47,23 +47,25 @@ def heat_map(run_or_runs: Run | Sequence[Run], baseline: str | None = None) -> F
     RunError
         If there is no run, no such layer, or nothing to compare.
     """
-    panels = panels_of(runs_of(run_or_runs), baseline)
+    runs = runs_of(run_or_runs)
+    panels = panels_of(runs, baseline)
     heights = [0.9 + 0.5 * len(_workloads(panel)) for panel in panels]
     figure = new_figure(sum(heights) + 0.5, "Slowdown by workload and layer")
     grid = figure.subplots(len(panels), 1, squeeze=False, gridspec_kw={"height_ratios": heights})
     for axes, panel in zip(grid[:, 0], panels, strict=True):
         _draw(axes, panel)
     bases = " and ".join(dict.fromkeys(panel.baseline for panel in panels))
+    gaps = not_drawn(panels, len(runs))
     figure.supxlabel(
         below(
             f"× {bases}, time per operation, and the median itself",
             "orange slower, purple faster; hatched: no measurable difference",
-            *not_drawn(panels),
+            *gaps,
         ),
         fontsize=9,
         color=INK,
     )
-    return with_text(figure, _describe(panels))
+    return with_text(figure, _describe(panels, gaps))
 
 
 def _workloads(panel: Panel) -> list[str]:
@@ -120,7 +122,7 @@ def _words(effect: Effect) -> str:
     return f"{format_ratio(effect.interval.median)}\n{format_value(effect)}"
 
 
-def _describe(panels: Sequence[Panel]) -> str:
+def _describe(panels: Sequence[Panel], gaps: Sequence[str]) -> str:
     parts = ["A table of workloads and layers, each field with its slowdown; 1 is the baseline."]
     for panel in panels:
         parts.append(f"{in_one_line(panel.title)}.")
@@ -132,5 +134,5 @@ def _describe(panels: Sequence[Panel]) -> str:
             unsure = "" if effect.verdict in SURE else f", hatched: {effect.verdict}"
             ratio = format_ratio(effect.interval.median)
             parts.append(f"{what}: {ratio}, {format_value(effect)}{unsure}.")
-    parts += [f"{sentence[:1].upper()}{sentence[1:]}." for sentence in not_drawn(panels)]
+    parts += [f"{sentence[:1].upper()}{sentence[1:]}." for sentence in gaps]
     return " ".join(parts)

@@ -59,11 +59,14 @@ def panels_of(runs: Sequence[Run], baseline: str | None) -> list[Panel]:
     return panels
 
 
-def not_drawn(panels: Sequence[Panel]) -> list[str]:
-    """For each run, the workloads of which it has nothing to compare: none is left out silently."""
+def not_drawn(panels: Sequence[Panel], runs: int) -> list[str]:
+    """What of so many runs has nothing to compare: no run or workload is left out silently."""
     sentences = []
-    for number in dict.fromkeys(panel.number for panel in panels):
+    for number in range(1, runs + 1) if runs > 1 else [0]:
         own = [panel for panel in panels if panel.number == number]
+        if not own:
+            sentences.append(f"run {number} has nothing to compare")
+            continue
         drawn = {e.workload for panel in own for e in panel.effects if e.interval}
         names = [workload_title(name) for name in own[0].run.workloads if name not in drawn]
         of = f"run {number}, " if number else ""

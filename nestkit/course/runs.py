@@ -59,9 +59,8 @@ def _label(whose: str, path: Path, run: Run) -> str:
 
 def as_data(value: Any) -> Any:
     """A text that a spreadsheet would take for a formula, as text."""
-    return (
-        f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@")) else value
-    )
+    starts = ("=", "+", "-", "@", "\t", "\r")
+    return f"'{value}" if isinstance(value, str) and value.startswith(starts) else value
 
 
 def part_of(run: Run, layers: Sequence[str], workloads: Sequence[str]) -> Run:
