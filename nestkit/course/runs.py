@@ -58,9 +58,11 @@ def _label(whose: str, path: Path, run: Run) -> str:
 
 
 def as_data(value: Any) -> Any:
-    """A text that a spreadsheet would take for a formula, as text."""
-    starts = ("=", "+", "-", "@", "\t", "\r")
-    return f"'{value}" if isinstance(value, str) and value.startswith(starts) else value
+    """A text on one line, and one that a spreadsheet would take for a formula as text."""
+    if not isinstance(value, str):
+        return value
+    line = " ".join(re.split(r"[\r\n\t]+", value)).lstrip()
+    return f"'{line}" if line.startswith(("=", "+", "-", "@")) else line
 
 
 def part_of(run: Run, layers: Sequence[str], workloads: Sequence[str]) -> Run:
