@@ -144,7 +144,7 @@ class Helper:
         return int(self.process.stdout.readline())
 
     def close(self) -> None:
-        self.process.communicate(timeout=30)
+        self.process.communicate(timeout=120)
 
 
 # --- the matrix ---------------------------------------------------------------------------

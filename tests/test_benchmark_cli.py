@@ -206,5 +206,5 @@ def test_a_reader_who_leaves_does_not_change_the_status_of_the_command_in_the_la
     assert process.stdout
     process.stdout.close()
     process.stdout = None
-    _, err = process.communicate(b"\n", timeout=60)
+    _, err = process.communicate(b"\n", timeout=240)
     assert (process.returncode, err) == (7, b"bytes \xff")

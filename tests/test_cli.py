@@ -189,7 +189,7 @@ def on_a_terminal(*argv: str) -> str:
             break
         text += part
     os.close(shown)
-    process.wait(timeout=60)
+    process.wait(timeout=240)
     return text.decode()
 
 
@@ -227,7 +227,7 @@ def test_a_full_disk_is_told_as_such(practice_host: None) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [sys.executable, "-m", "nestkit", "plan", PRACTICE, "--vm", VM],
-            stdout=full, stderr=subprocess.PIPE, text=True, timeout=60,
+            stdout=full, stderr=subprocess.PIPE, text=True, timeout=240,
         )  # fmt: skip
     assert done.returncode == 2
     assert "No space left" in done.stderr and "mistake" not in done.stderr

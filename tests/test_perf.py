@@ -60,7 +60,7 @@ def wait_until_it_answers(url: str, deadline_s: float = 90) -> None:
 def stop(process: subprocess.Popen[str]) -> None:
     process.terminate()
     try:
-        process.wait(20)
+        process.wait(120)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

@@ -235,7 +235,7 @@ def run_govc(
     script = folder / "script.sh"
     script.write_text(plan.script("govc"), encoding="ascii")
     done = subprocess.run(
-        ["sh", str(script)], capture_output=True, text=True, timeout=60, check=False,
+        ["sh", str(script)], capture_output=True, text=True, timeout=240, check=False,
         env={"PATH": f"{folder}:{os.environ['PATH']}", "GOVC_URL": "https://x",
              "GOVC_LOG": str(log), "GOVC_STATE": str(state), **environment},
     )  # fmt: skip

@@ -151,7 +151,7 @@ def test_names_stay_data_in_every_script(name: str, datastore: str, network: str
 def run_by_sh(script: str) -> subprocess.CompletedProcess[bytes]:
     """Run it; what it writes to descriptor 3 is its output."""
     return subprocess.run(
-        ["sh", "-c", f"exec 3>&1 >/dev/null\n{script}"], capture_output=True, timeout=30,
+        ["sh", "-c", f"exec 3>&1 >/dev/null\n{script}"], capture_output=True, timeout=240,
         check=False,
     )  # fmt: skip
 

@@ -184,7 +184,7 @@ def test_however_python_ends_no_process_is_left_there_or_here(server, how, short
         time.sleep(0.05)
     assert _running(mark)
     child.send_signal(how)
-    child.wait(30)
+    child.wait(120)
     child.stdout.close()
     assert _gone(mark)
     script = "for f in /proc/[0-9]*/cmdline; do tr '\\0' ' ' < $f; echo; done 2>/dev/null"

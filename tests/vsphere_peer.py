@@ -89,7 +89,7 @@ def simulator(kind: str, vms: int = 3) -> Iterator[Peer]:
     finally:
         process.stdin.close()  # how it is told to end
         try:
-            process.wait(timeout=10)
+            process.wait(timeout=60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
