@@ -517,7 +517,23 @@ def test_a_device_without_permission_is_not_opened(device, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     choice = accelerator.choose(None, 1, lambda m: None)
     assert choice.accelerator == "tcg"
-    assert "group kvm" in choice.reason
+    assert "usermod -aG kvm" in choice.reason
+
+
+def test_nesting_switched_on_is_noticed_without_a_new_boot(device, monkeypatch, tmp_path):
+    module = tmp_path / "kvm_amd"
+    (module / "parameters").mkdir(parents=True)
+    nested = module / "parameters" / "nested"
+    monkeypatch.setattr(accelerator, "_MODULES", (module,))
+    nested.write_text("0\n")
+    monkeypatch.setattr(accelerator, "_try_kvm", lambda *_: accelerator._judge(nests=False))
+    choice = accelerator.choose(None, 2, lambda m: None)
+    assert choice.accelerator == "tcg"
+    assert "nested=1" in choice.reason  # what to do about it
+    monkeypatch.setattr(accelerator, "_try_kvm", lambda *_: accelerator._judge(nests=True))
+    assert accelerator.choose(None, 2, lambda m: None).accelerator == "tcg"
+    nested.write_text("1\n")
+    assert accelerator.choose(None, 2, lambda m: None).accelerator == "kvm"
 
 
 @pytest.mark.parametrize(
@@ -545,7 +561,9 @@ def test_the_accelerator_follows_the_trial_boot(device, monkeypatch, verdict, de
 
 def test_a_verdict_file_that_cannot_be_read_is_made_anew(device, monkeypatch):
     monkeypatch.setattr(accelerator, "_try_kvm", lambda *_: accelerator.Verdict(True, True, "ok"))
-    accelerator._verdict_file().write_text('{"boot_id": ')
+    for text in ('{"boot_id": ', "[]", "{}", '{"verdict": {}}'):
+        accelerator._verdict_file().write_text(text)
+        assert accelerator._cached() is None
     assert accelerator.choose(None, 2, lambda m: None).accelerator == "kvm"
 
 

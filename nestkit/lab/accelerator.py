@@ -24,6 +24,7 @@ from nestkit.lab.rundir import RunFolder
 from nestkit.state import state_dir, write_private
 
 KVM_DEVICE: Final = Path("/dev/kvm")
+_MODULES: Final = (Path("/sys/module/kvm_intel"), Path("/sys/module/kvm_amd"))
 TRIAL_DEADLINE_S: Final = 12.0
 _NESTED: Final = "nestkit-trial-nesting"
 _PLAIN: Final = "nestkit-trial-plain"
@@ -57,8 +58,21 @@ def _device_problem() -> str:
     if not KVM_DEVICE.exists():
         return "there is no /dev/kvm"
     if not os.access(KVM_DEVICE, os.R_OK | os.W_OK):
-        return "/dev/kvm may not be opened by this user (the group kvm may)"
+        return (
+            "/dev/kvm may not be opened by this user (the group kvm may: "
+            "`sudo usermod -aG kvm $USER`, and log in anew)"
+        )
     return ""
+
+
+def _seen() -> dict[str, str]:
+    """What a verdict holds for: this boot, this device, KVM's modules as they are loaded now."""
+    nested = []
+    for module in _MODULES:
+        with contextlib.suppress(OSError):
+            said = (module / "parameters" / "nested").read_text("ascii", "replace").strip()
+            nested.append(f"{module.name} {said}")
+    return {"boot_id": _boot_id(), "device": _device_problem(), "nested": ", ".join(nested)}
 
 
 def _verdict_file() -> Path:
@@ -68,15 +82,16 @@ def _verdict_file() -> Path:
 def _cached() -> Verdict | None:
     try:
         data = json.loads(_verdict_file().read_text("utf-8"))
-        if data["boot_id"] == _boot_id() and data["device"] == _device_problem():
-            return Verdict(**data["verdict"])
-    except (OSError, ValueError, KeyError, TypeError):
+        verdict = Verdict(**data.pop("verdict"))
+        if data == _seen():
+            return verdict
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         pass  # no verdict, or one that cannot be read: the next boot makes a new one
     return None
 
 
 def _keep(verdict: Verdict) -> None:
-    data = {"boot_id": _boot_id(), "device": _device_problem(), "verdict": asdict(verdict)}
+    data = {**_seen(), "verdict": asdict(verdict)}
     write_private(_verdict_file(), json.dumps(data))
 
 
@@ -124,13 +139,18 @@ def _last_words(machine: Machine) -> str:
 def _judge(nests: bool) -> Verdict:
     if nests:
         return Verdict(True, True, "KVM ran a guest here and offers it virtualization")
-    return Verdict(True, False, "KVM runs guests here, but without nesting (nested=0)")
+    return Verdict(
+        True,
+        False,
+        "KVM runs guests here, but without nesting (nested=0; load kvm_intel or kvm_amd with "
+        "nested=1, or where this machine is a VM itself, expose virtualization to it)",
+    )
 
 
 def _choose(verdict: Verdict, depth: int) -> Choice:
     if verdict.runs and (verdict.nests or depth < 2):
         return Choice("kvm", verdict.reason)
-    return Choice("tcg", f"{verdict.reason}: software emulation (TCG) is used instead")
+    return Choice("tcg", f"{verdict.reason.rstrip('.')}: software emulation (TCG) is used instead")
 
 
 def choose(image: Image, depth: int, progress: Progress, cancel: Cancel | None = None) -> Choice:
