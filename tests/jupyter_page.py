@@ -126,6 +126,14 @@ def chromium(playwright: Playwright) -> Browser:
     return playwright.chromium.launch(executable_path=program, args=QUIET + sandbox)
 
 
+# Outputs whose words do not fit: a list that scrolls by its nature is none.
+CLIPPED = """() => {
+    const shown = '.jp-NotebookPanel:not(.lm-mod-hidden) .jp-OutputArea *:not(select):not(textarea)';
+    return [...document.querySelectorAll(shown)]
+        .filter(e => e.clientWidth > 0 && e.scrollWidth > e.clientWidth + 3
+            && getComputedStyle(e).overflowX !== 'visible')
+        .map(e => e.innerText.slice(0, 60));
+}"""
 # What has the focus: its element, its label or its own words, and what is chosen in a list.
 HERE = """() => {
     const on = document.activeElement;
@@ -176,6 +184,10 @@ class Lesson:
             if each["impact"] in ("serious", "critical")
             for node in each["nodes"]
         ]
+
+    def clipped(self) -> list[str]:
+        """Words in outputs that have less room than they need, and are cut off or scrolled."""
+        return self.page.evaluate(CLIPPED)  # type: ignore[no-any-return]
 
     def forms(self) -> int:
         """How many forms are on the page."""

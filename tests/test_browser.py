@@ -74,6 +74,7 @@ def test_a_lesson_runs_and_its_forms_need_no_mouse(lesson: Lesson) -> None:
     assert lesson.page.get_by_text("Jupyter news").count() == 0  # a learner came for the lesson
     after = [each for each in lesson.serious() if not each.startswith(OF_JUPYTERLAB)]
     assert after == []
+    assert lesson.clipped() == []
 
 
 @pytest.mark.parametrize("lesson", ["00-start-here.ipynb"], indirect=True)

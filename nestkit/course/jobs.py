@@ -96,8 +96,8 @@ def job_form() -> Form:
     return form_for(
         job_in_lab,
         fields={
-            "command": Field("Command in the innermost layer"),
-            "depth": Field("Layers inside this machine"),
+            "command": Field("Command", help="it runs in the innermost layer"),
+            "depth": Field("VMs, one in the other"),
         },
         title="A job: up, test, destroy",
         run_label="Run the job",
