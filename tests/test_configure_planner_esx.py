@@ -144,6 +144,9 @@ def test_with_tools_the_plug_is_not_pulled_even_when_allowed():
         (VM, HOST, NestedGoal(memory_gib=65), "65 GiB are more"),
         (VM, HOST, NestedGoal(memory_gib=99999), "99999 GiB"),
         (VM, HOST, NestedGoal(network="tunnel"), "tunnel"),  # type: ignore[arg-type]
+        (VM, HOST, NestedGoal(nics=("NIC 1",)), "nics is .* for Hyper-V alone"),
+        (VM, HOST, NestedGoal(nat_prefix="10.0.0.0/24"), "nat_prefix is .* for Hyper-V alone"),
+        (VM, HOST, NestedGoal(install_role=True), "install_role is True, .* for Hyper-V alone"),
     ],
 )
 def test_what_cannot_be_made_ready_is_refused_with_a_remedy(vm, host, goal, what):

@@ -145,6 +145,12 @@ def test_the_plan_survives_its_file(tmp_path: Path) -> None:
         ({"nic_count": 2}, "2 network adapters"),
         ({"iso": "D:\\x.iso"}, "no VHDX"),
         ({"network": "promiscuous"}, "without a guest"),
+        ({"on_host": "hv02"}, "for a vCenter alone"),
+        ({"location": 'C:\\x"y'}, "no full path"),
+        ({"location": "VMs"}, "no full path"),
+        ({"location": "D:/VMs"}, "no full path"),
+        ({"location": "D:\\VMs\n"}, "no full path"),
+        ({"iso": "D:\\*.vhdx"}, "no full path"),
     ],
 )
 def test_what_cannot_be_created_is_refused_with_a_remedy(changes: Any, what: str) -> None:

@@ -8,6 +8,7 @@ from played_hyperv import PlayedSession
 from nestkit.practice.hyperv.arguments import ALWAYS, REGISTRY
 from nestkit.practice.hyperv.cmdlet_table import load
 from nestkit.practice.hyperv.playing import play
+from nestkit.practice.hyperv.programs import Script, Unusable, understand
 
 
 def run(script: str) -> tuple[str, str]:
@@ -58,6 +59,13 @@ def test_a_parameter_that_is_not_played_is_named_and_nothing_is_done(
 )
 def test_a_share_beyond_what_the_vendor_allows_is_refused(call: str, said: str) -> None:
     assert said in run(call)[1]
+
+
+@pytest.mark.parametrize("version", ["2", "2.0", "7", "x"])
+def test_another_version_of_powershell_is_refused(version: str) -> None:
+    with pytest.raises(Unusable, match="plays Windows PowerShell 5.1, not version"):
+        understand(f"powershell -Version {version} -Command 1", (), skip_cmd=True)
+    assert understand("powershell -Version 5.1 -Command 1", (), skip_cmd=True) == Script("1", False)
 
 
 def test_lines_too_long_for_the_width_are_refused() -> None:

@@ -6,6 +6,7 @@ memory, extensions hidden and spoofing off unless they are set afterwards.
 
 from __future__ import annotations
 
+import re
 import uuid
 from dataclasses import replace
 from typing import Any, Final, Protocol, cast
@@ -24,6 +25,10 @@ from nestkit.facts import HostFacts, Unknown
 from nestkit.hosts.base import Host
 from nestkit.plans import CreateGoal, Json, Plan, Step, Target
 
+# Microsoft Learn, "Naming Files, Paths, and Namespaces"
+_FULL_PATH: Final = re.compile(
+    r'(?:[A-Za-z]:|\\\\[^<>:"/\\|?*\x00-\x1f]+)(?:\\[^<>:"/\\|?*\x00-\x1f]+)*\\?'
+)
 CPUS: Final = 2
 MEMORY_GIB: Final = 4
 DISK_GIB: Final = 64
@@ -96,6 +101,18 @@ def _complete(goal: CreateGoal) -> CreateGoal:
             raise refuse_new(
                 f"{value!r} {unit} is not what this plan can give",
                 f"ask for {low} to {high}, or 0 for the usual number",
+            )
+    if goal.on_host:
+        raise refuse_new(
+            f"on_host is {goal.on_host!r}, which is for a vCenter alone",
+            "leave it out: the VM is created on the Hyper-V host of the address",
+        )
+    for path in filter(None, (goal.location, goal.iso)):
+        if not _FULL_PATH.fullmatch(path):
+            raise refuse_new(
+                f"{path!r} is no full path of Windows",
+                "give one such as D:\\VMs or \\\\server\\share\\VMs, on the host, without "
+                '/ : * ? " < > | in its names',
             )
     if goal.iso and not goal.iso.lower().endswith(".vhdx"):
         raise refuse_new(

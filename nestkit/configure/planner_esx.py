@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from nestkit.configure import planner_esx_network
 from nestkit.configure.drafting import drafted, set_to
-from nestkit.configure.goals import check_sizes, check_whole_numbers
+from nestkit.configure.goals import check_sizes, check_whole_numbers, refuse
 from nestkit.configure.planning import Place, Values
 from nestkit.errors import ConsentNeeded, PlanError
 from nestkit.facts import HostFacts, Unknown, VmFacts
@@ -70,6 +70,12 @@ def _vm_target(vm: VmFacts) -> Target:
 def _check_goal(goal: NestedGoal) -> None:
     check_whole_numbers(goal)
     planner_esx_network.check_way(goal.network)
+    for field in ("nics", "nat_prefix", "install_role"):
+        if getattr(goal, field):
+            raise refuse(
+                f"{field} is {getattr(goal, field)!r}, which is for Hyper-V alone",
+                "leave it out: on vSphere the networks of all the VM's adapters are planned for",
+            )
     check_sizes(
         goal,
         product="ESXi 8",

@@ -34,8 +34,8 @@ def headline(report: FleetReport) -> str:
     if not report.complete:
         verdict += " among what was read"
     return (
-        f"{plain(report.name)}: {report.vm_count} VMs on {len(report.hosts)} hosts: "
-        f"{verdict} ({counts})"
+        f"{plain(report.name)}: {report.vm_count} VM{'s' * (report.vm_count != 1)} on "
+        f"{len(report.hosts)} host{'s' * (len(report.hosts) != 1)}: {verdict} ({counts})"
     )
 
 

@@ -152,6 +152,11 @@ def _powershell(parts: list[str]) -> Script:
         if name == "encodedcommand":
             # errors are serialized for a parent that is a PowerShell, unless told otherwise
             return Script(_decode(value), clixml is not False)
+        if name == "version" and value.partition(".")[0] not in ("3", "4", "5"):
+            raise Unusable(
+                f"The practice host plays Windows PowerShell 5.1, not version {value[:100]}.",
+                BAD_ARGUMENT,
+            )
         if name == "outputformat":
             clixml = value.lower() == "xml"
     return Script(None, bool(clixml))
