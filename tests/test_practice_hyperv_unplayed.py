@@ -63,7 +63,7 @@ def test_a_share_beyond_what_the_vendor_allows_is_refused(call: str, said: str) 
 
 @pytest.mark.parametrize("version", ["2", "2.0", "7", "x"])
 def test_another_version_of_powershell_is_refused(version: str) -> None:
-    with pytest.raises(Unusable, match="plays Windows PowerShell 5.1, not version"):
+    with pytest.raises(Unusable, match="not version"):
         understand(f"powershell -Version {version} -Command 1", (), skip_cmd=True)
     assert understand("powershell -Version 5.1 -Command 1", (), skip_cmd=True) == Script("1", False)
 
