@@ -231,6 +231,30 @@ def test_a_workload_with_nothing_to_compare_is_named(
 
 
 @every
+def test_a_disk_that_a_cache_answers_for_is_warned_of_in_each_chart(
+    draw: Callable[[Run], Figure], hardware: Run
+) -> None:
+    samples = tuple(
+        replace(s, value=s.value * 50) if (s.workload, s.layer) == ("disk-read", "L2") else s
+        for s in hardware.samples
+    )
+    figure = draw(replace(hardware, samples=samples))
+    assert "a cache answers, not the disk" in words(figure).replace("\n", " ")
+    assert "a cache answers, not the disk" in charts.alt_text(figure)
+    assert "a cache answers" not in words(draw(hardware))
+
+
+@pytest.mark.parametrize("draw", [charts.heat_map, charts.waterfall])
+def test_too_few_rounds_are_not_said_to_be_no_difference(
+    draw: Callable[[Run], Figure], hardware: Run
+) -> None:
+    few = replace(hardware, samples=tuple(s for s in hardware.samples if s.round < 4))
+    said = words(draw(few))
+    assert "too few rounds" in said
+    assert "no measurable difference" not in said + charts.alt_text(draw(few))
+
+
+@every
 def test_what_a_run_says_is_text_and_no_formula(
     draw: Callable[[Run], Figure], emulated: Run
 ) -> None:

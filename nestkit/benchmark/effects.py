@@ -27,7 +27,8 @@ Verdict = Literal[
     "not measured",
     "this machine, not emulated",
 ]
-CACHE_WARNING: Final = "faster than the layer outside it: a cache answers, not the disk"
+CACHED: Final = "a cache answers, not the disk"
+CACHE_WARNING: Final = f"faster than the layer outside it: {CACHED}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +122,7 @@ def _effect(run: Run, workload: str, layer: LayerFacts, baseline: LayerFacts) ->
             verdict = "a cache answers"  # there is a difference, and it is not the layer's
             notes.append(CACHE_WARNING)
         notes += [
-            f"faster than {outer.layer}: a cache answers, not the disk"
+            f"faster than {outer.layer}: {CACHED}"
             for outer in run.layers
             if outer.depth < layer.depth and outer.layer != baseline.layer
             if (against := _paired(run, workload, layer.layer, outer.layer))

@@ -59,13 +59,20 @@ def heat_map(run_or_runs: Run | Sequence[Run], baseline: str | None = None) -> F
     figure.supxlabel(
         below(
             f"× {bases}, time per operation, and the median itself",
-            "orange slower, purple faster; hatched: no measurable difference",
+            f"orange slower, purple faster; hatched: {_hatched(panels)}",
             *gaps,
         ),
         fontsize=9,
         color=INK,
     )
     return with_text(figure, _describe(panels, gaps))
+
+
+def _hatched(panels: Sequence[Panel]) -> str:
+    """What hatching stands for here; at its least, what it would stand for."""
+    effects = [e for panel in panels for e in panel.effects if e.interval]
+    unsure = sorted({e.verdict for e in effects if e.verdict not in SURE})
+    return ", ".join(unsure) or "no measurable difference"
 
 
 def _workloads(panel: Panel) -> list[str]:

@@ -10,6 +10,7 @@ from math import ceil, log2
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Final
 
+from nestkit.benchmark.effects import CACHED, compare
 from nestkit.benchmark.runfile import Run
 from nestkit.benchmark.workloads import WORKLOADS
 from nestkit.errors import RunError
@@ -76,6 +77,8 @@ def panel_title(
         stack = "This machine, not emulated"
     if was_noisy(run):
         labels.append("the machine was too noisy")
+    if any(CACHED in effect.note for effect in compare(run)):
+        labels.append(f"disk: {CACHED}")
     if run.status != "complete":
         labels.append(f"incomplete: {run.status}")
     head = f"Run {number}: {head or stack}" if number else head or stack

@@ -50,9 +50,16 @@ class _Step:
     @property
     def sure(self) -> bool:
         """True when the paired differences claim that something was added or saved."""
+        return not self.doubt
+
+    @property
+    def doubt(self) -> str:
+        """Why nothing is claimed; empty where something is."""
         if self.added is None:
-            return True
-        return self.added.coverage >= CONFIDENCE and not self.added.contains(0.0)
+            return ""
+        if self.added.coverage < CONFIDENCE:
+            return "too few rounds"
+        return "no measurable difference" if self.added.contains(0.0) else ""
 
 
 def nanoseconds(sample: Sample) -> float | None:
@@ -120,7 +127,9 @@ def waterfall(
     head = grid[0, 0]
     head.set_title(f"{title}\n\n{head.get_title(loc='left')}", fontsize=9, loc="left")
     left_out = _left_out(run, [name for name in wanted if name not in drawn], layers)
-    note = "time per operation; hatched, in italics: no measurable difference"
+    doubts = sorted({step.doubt for found in drawn.values() for step in found if step.doubt})
+    hatched = ", ".join(doubts) or "no measurable difference"
+    note = f"time per operation; hatched, in italics: {hatched}"
     figure.supxlabel(below(note, *left_out), fontsize=9)
     return with_text(figure, _describe(title, drawn, left_out))
 
@@ -220,7 +229,7 @@ def _describe(title: str, drawn: dict[str, list[_Step]], left_out: Sequence[str]
         words = [f"{steps[0].layer.layer} takes {_ns(steps[0].total_ns)}"]
         for step in steps[1:]:
             verb = "adds" if step.added_ns >= 0 else "saves"
-            unsure = "" if step.sure else " (no measurable difference)"
+            unsure = "" if step.sure else f" ({step.doubt})"
             words.append(f"{step.layer.layer} {verb} {_ns(abs(step.added_ns))}{unsure}")
         parts.append(
             f"{workload_title(name)}: {', '.join(words)}; in all {_ns(steps[-1].total_ns)}."
