@@ -128,8 +128,8 @@ def chromium(playwright: Playwright) -> Browser:
 
 # Outputs whose words do not fit: a list that scrolls by its nature is none.
 CLIPPED = """() => {
-    const shown = '.jp-NotebookPanel:not(.lm-mod-hidden) .jp-OutputArea *:not(select):not(textarea)';
-    return [...document.querySelectorAll(shown)]
+    const panel = document.querySelector('.jp-NotebookPanel:not(.lm-mod-hidden)');
+    return [...panel.querySelectorAll('.jp-OutputArea *:not(select):not(textarea)')]
         .filter(e => e.clientWidth > 0 && e.scrollWidth > e.clientWidth + 3
             && getComputedStyle(e).overflowX !== 'visible')
         .map(e => e.innerText.slice(0, 60));
