@@ -116,6 +116,8 @@ def test_an_unknown_exercise_is_refused_with_near_names() -> None:
     with pytest.raises(CourseError, match="aplied") as raised:
         check("03.aplied")
     assert "03.applied" in raised.value.remedy
+    with pytest.raises(CourseError, match="no exercise 3"):
+        check(3)  # type: ignore[arg-type]
 
 
 def test_a_verdict_says_when_progress_cannot_be_kept(

@@ -167,7 +167,7 @@ def check(item: str, /, *args: Any, **kwargs: Any) -> Verdict:
     for module in _MODULES:
         importlib.import_module(f"nestkit.course.{module}")
     if item not in _CHECKS:
-        near = difflib.get_close_matches(item, _CHECKS, n=2, cutoff=0.3) or sorted(_CHECKS)
+        near = difflib.get_close_matches(str(item), _CHECKS, n=2, cutoff=0.3) or sorted(_CHECKS)
         raise CourseError(
             f"there is no exercise {item!r}", remedy=f"did you mean {' or '.join(near)}?"
         )
