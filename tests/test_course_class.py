@@ -50,6 +50,13 @@ def test_each_section_of_a_lesson_is_a_slide_with_something_on_it(source: Path) 
         assert not any("../" in piece or ".ipynb)" in piece for piece in slide.shown)
 
 
+@pytest.mark.parametrize("source", SOURCES, ids=ids)
+def test_no_label_is_parted_from_its_list(source: Path) -> None:
+    _, deck = slides.slides(source)
+    for slide in deck:
+        assert not re.fullmatch(r"<p><strong>[^<]*</strong></p>\s*", slide.shown[-1]), slide.title
+
+
 def test_what_the_instructor_says_is_in_the_notes_and_not_on_the_slide() -> None:
     _, deck = slides.slides(SOURCES[1])
     shown = "".join("".join(slide.shown) for slide in deck)

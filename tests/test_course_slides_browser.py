@@ -52,9 +52,13 @@ def test_slides_need_no_network_and_no_mouse(
     assert where.inner_text() == f"{total - 1} of {total}"
     page.keyboard.press("Home")
     page.keyboard.press("n")
+    small = """() => [...document.querySelectorAll('section.now h1 + img:last-child')].filter(
+        e => e.offsetHeight < 0.66 * innerHeight && e.offsetWidth < 0.98 * e.parentNode.offsetWidth
+            && e.offsetWidth < e.naturalWidth).length"""
     high = "() => document.querySelector('section.now').offsetHeight - innerHeight"
     for number in range(1, total + 1):
         assert page.evaluate(high) <= 0, f"slide {number} must be scrolled"
+        assert page.evaluate(small) == 0, f"the picture of slide {number} could be larger"
         page.keyboard.press("ArrowRight")
     page.keyboard.press("Home")
     assert where.inner_text() == f"1 of {total}"

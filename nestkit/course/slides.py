@@ -21,6 +21,7 @@ from nestkit.errors import CourseError, DataFileError
 
 _FULL: Final = 11  # lines of text that fit on a slide; a picture counts as six
 _PICTURE: Final = 6
+_LABEL: Final = re.compile(r"<p><strong>[^<]*</strong></p>\s*")  # of what comes after it
 
 
 @dataclass
@@ -165,7 +166,8 @@ def _show(deck: list[Slide], html: str, weight: int) -> None:
     """Put a piece on the slide in hand, or on a further one where it would be too full."""
     slide = deck[-1]
     if slide.weight and slide.weight + weight > _FULL:
-        slide = Slide(slide.title)
+        label = [slide.shown.pop()] if _LABEL.fullmatch(slide.shown[-1]) else []
+        slide = Slide(slide.title, shown=label, weight=len(label))
         deck.append(slide)
     slide.shown.append(html)
     slide.weight += weight
