@@ -221,7 +221,7 @@ nk.course.check("04.applied", host, plan=plan)
 # report (Easy-GPU-PV issue 7, NanaBox issue 17). So a script that ends without errors after step
 # 2 proves little. Preflight knows it beforehand:
 
-# %%
+# %% tags=["slide"]
 amd = nk.connect("practice://hyperv?profile=amd-ws2019")
 lacks = nk.preflight.check(amd, vm="nested-hv-12").to_frame().query("level == 'fail'")
 nk.course.Table(lacks[["id", "measured", "required"]], caption="An AMD host with Server 2019")

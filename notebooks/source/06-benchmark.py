@@ -145,7 +145,7 @@ run
 # A figure without its circumstances is a rumour. Every run carries them. Look at **how each
 # layer's processor is provided** before anything else:
 
-# %%
+# %% tags=["slide"]
 for layer in run.layers:
     print(f"{layer.layer}: {layer.stack}; emulated: {layer.emulated}; {layer.cpu_model}")
 print("origin:", run.origin, "· rounds:", run.rounds, "· seed:", run.seed)
