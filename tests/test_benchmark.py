@@ -698,6 +698,24 @@ def test_ctrl_c_keeps_what_was_measured() -> None:
     assert run.samples
 
 
+@pytest.mark.parametrize(
+    ("wrong", "word"),
+    [
+        ({"layers": "lab://"}, "list of runners"),
+        ({"layers": None}, "list of runners"),
+        ({"time_budget_s": "x"}, "time budget"),
+        ({"time_budget_s": float("nan")}, "time budget"),
+        ({"time_budget_s": 0}, "time budget"),
+        ({"progress": 1}, "progress"),
+        ({"cancel": True}, "cancel"),
+    ],
+)
+def test_what_cannot_be_run_is_refused_with_a_remedy(wrong: dict[str, Any], word: str) -> None:
+    with pytest.raises(RunError, match=word) as caught:
+        benchmark.run(**{"layers": pair(), "seed": 1, **wrong})
+    assert caught.value.remedy
+
+
 def test_a_time_budget_marks_what_is_unfinished() -> None:
     layers = pair()
     layers[1].before = lambda argv: time.sleep(0.002)

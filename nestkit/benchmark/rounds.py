@@ -89,15 +89,17 @@ def run(
         If there is nothing to measure, or a layer lacks the tool of a workload asked for by
         name; :class:`RunCutShort`, with the samples so far, if something fails in the middle.
     """
+    if isinstance(layers, str) or not isinstance(layers, Sequence):
+        raise RunError(
+            f"layers is a list of runners, not a {type(layers).__name__}",
+            remedy="pass the layers of a lab, lab.layers, or [nk.runners.LocalRunner()]",
+        )
     if not layers:
         raise RunError(
             "there is nothing to measure: no layers", remedy="pass the layers of a lab, lab.layers"
         )
-    if time_budget_s is not None and not time_budget_s > 0:
-        raise RunError(f"a time budget of {time_budget_s!r} s is none", remedy="use seconds > 0")
     plan = make_plan(suite, rounds=rounds, seed=seed, workloads=workloads, sample_s=sample_s)
-    deadline = None if time_budget_s is None else time.monotonic() + time_budget_s
-    return take(layers, plan, Control(progress=progress, cancel=cancel, deadline=deadline))
+    return take(layers, plan, Control.of(progress, cancel, time_budget_s))
 
 
 def take(layers: Sequence[Runner], plan: Plan, control: Control) -> Run:
