@@ -237,8 +237,9 @@ nk.course.Picture(figure, nk.charts.alt_text(figure))
 # %% [markdown]
 # Each row is one kind of work, each field says how many times longer it takes there than in L1.
 # A hatched field is “no measurable difference”: the measurement cannot tell it from 1. Where the
-# chart says *too noisy*, other work disturbed the measurement: believe a factor of ten there, and
-# no tenths.
+# chart says *too noisy*, most samples are flagged: other work disturbed them, or a layer waited
+# for its turn on the one processor that the layers below share, as the deepest nearly always
+# does. Believe a factor of ten there, and no tenths.
 #
 # What the *third* layer adds to the second is a ratio of its own: L3 against L2. The true value
 # lies between `ratio_low` and `ratio_high`, as far as this measurement can say.
