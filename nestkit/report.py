@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from nestkit.errors import RunError
-from nestkit.wording import PRACTICE, plain
+from nestkit.wording import PRACTICE, counted, plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -125,10 +125,10 @@ def _summary(evidence: Evidence) -> str:
         verdict = f"blocked by {count}" if count else "nothing blocks"
         lines.append(f"Preflight: {verdict}, {evidence.findings.unknown} unknown.")
     if evidence.plan is not None:
-        lines.append(f"Plan: {_count(len(evidence.plan.steps), 'step')}.")
+        lines.append(f"Plan: {counted(len(evidence.plan.steps), 'step')}.")
     if evidence.verification is not None:
         off = len(evidence.verification.mismatches)
-        verdict = "everything as planned" if not off else f"{_count(off, 'thing')} not as planned"
+        verdict = "everything as planned" if not off else f"{counted(off, 'thing')} not as planned"
         lines.append(f"Verified on the host: {verdict}.")
     lines += [f"Measured: {_what_ran(run)}." for run in evidence.runs]
     return _items(lines) if lines else _missing("finding, plan or run")
@@ -138,7 +138,7 @@ def _what_ran(run: Run) -> str:
     layers = ", ".join(facts.layer for facts in run.layers)
     noisy = "; too noisy to conclude from" if run.too_noisy else ""
     emulated = ", emulated: no evidence for hardware" if run.emulated else ""
-    return f"{_count(len(run.workloads), 'workload')} in {layers} ({run.origin}{emulated}){noisy}"
+    return f"{counted(len(run.workloads), 'workload')} in {layers} ({run.origin}{emulated}){noisy}"
 
 
 def _findings(report: Report | None) -> str:
@@ -217,10 +217,6 @@ def _paragraphs(text: str) -> str:
     blocks: Sequence[str] = [each.strip() for each in re.split(r"\n\s*\n", text)]
     safe = (_safe(each).replace("\n", "<br>") for each in blocks if each)
     return "".join(f"<p>{each}</p>" for each in safe)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _safe(text: str) -> str:

@@ -9,6 +9,11 @@ PRACTICE: Final = "Practice host: a model, no proof for a real one."
 _UNSEEN: Final = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")  # control, format, line ends
 
 
+def counted(number: int, what: str) -> str:
+    """A number with its noun: "1 practice host", "2 practice hosts"."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def harmless(text: str) -> str:
     """Text of several lines for a terminal, with all other control characters made visible."""
     return "\n".join(map(plain, text.split("\n")))

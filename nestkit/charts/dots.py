@@ -13,6 +13,7 @@ from nestkit.charts.look import (
     BASELINE,
     SURE,
     below,
+    in_alt_text,
     in_one_line,
     layer_style,
     log2_axis,
@@ -165,5 +166,5 @@ def _describe(panels: Sequence[Panel], gaps: Sequence[str]) -> str:
                 f"{format_value(effect)}"
             )
             parts.append(f"{text}." if effect.verdict in SURE else f"{text}, {effect.verdict}.")
-    parts += [f"{sentence[:1].upper()}{sentence[1:]}." for sentence in gaps]
+    parts += in_alt_text(gaps)
     return " ".join(part for part in parts if part)

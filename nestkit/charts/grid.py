@@ -13,6 +13,7 @@ from nestkit.charts.look import (
     INK,
     SURE,
     below,
+    in_alt_text,
     in_one_line,
     new_figure,
     plain,
@@ -141,5 +142,5 @@ def _describe(panels: Sequence[Panel], gaps: Sequence[str]) -> str:
             unsure = "" if effect.verdict in SURE else f", hatched: {effect.verdict}"
             ratio = format_ratio(effect.interval.median)
             parts.append(f"{what}: {ratio}, {format_value(effect)}{unsure}.")
-    parts += [f"{sentence[:1].upper()}{sentence[1:]}." for sentence in gaps]
+    parts += in_alt_text(gaps)
     return " ".join(parts)

@@ -103,6 +103,11 @@ def below(*sentences: str) -> str:
     return "\n".join(line for sentence in sentences for line in wrap(sentence, _PAGE_WIDTH))
 
 
+def in_alt_text(sentences: Sequence[str]) -> list[str]:
+    """What stands :func:`below` a chart, as sentences of its alternative text."""
+    return [f"{sentence[:1].upper()}{sentence[1:]}." for sentence in sentences]
+
+
 def in_one_line(title: str) -> str:
     """A panel's title as a part of a sentence."""
     head, _, rest = title.partition("\n")

@@ -13,6 +13,7 @@ from nestkit.benchmark.statistics import CONFIDENCE, Interval, median_interval
 from nestkit.charts.look import (
     BASELINE,
     below,
+    in_alt_text,
     in_one_line,
     layer_style,
     new_figure,
@@ -234,5 +235,5 @@ def _describe(title: str, drawn: dict[str, list[_Step]], left_out: Sequence[str]
         parts.append(
             f"{workload_title(name)}: {', '.join(words)}; in all {_ns(steps[-1].total_ns)}."
         )
-    parts += [f"L{sentence[1:]}." for sentence in left_out]
+    parts += in_alt_text(left_out)
     return " ".join(parts)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from nestkit.cli.terminal import OUTPUT, counted, say
+from nestkit.cli.terminal import OUTPUT, say
+from nestkit.wording import counted
 
 
 @click.command()

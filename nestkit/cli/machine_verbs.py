@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nestkit.cli.terminal import INTERRUPTED, OUTPUT, PICTURE, Progress, counted, pass_on, say
+from nestkit.cli.terminal import INTERRUPTED, OUTPUT, PICTURE, Progress, pass_on, say
 from nestkit.errors import NestkitError
 from nestkit.practice.options import KINDS
+from nestkit.wording import counted
 
 if TYPE_CHECKING:
     from nestkit.benchmark import Run

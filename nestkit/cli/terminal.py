@@ -68,11 +68,6 @@ def pass_on(text: str, *, err: bool = False) -> None:
         drop_what_cannot_be_written()
 
 
-def counted(number: int, what: str) -> str:
-    """A number with its noun: "1 practice host", "2 practice hosts"."""
-    return f"{number} {what}{'' if number == 1 else 's'}"
-
-
 def drop_what_cannot_be_written() -> None:
     """What is left in a buffer must not fail once more, with a status of its own, at the end."""
     for number, stream in ((1, sys.stdout), (2, sys.stderr)):

@@ -49,7 +49,7 @@ def parse(text: str) -> Record:
 
     Raises
     ------
-    ValueError, RecursionError
+    ValueError
         It cannot be used; the message says why.
     """
     try:

@@ -13,6 +13,7 @@ from nestkit.course.readiness import environment
 from nestkit.errors import CourseError
 from nestkit.hosts.base import Host
 from nestkit.plans import GUEST_PROPERTIES, Plan
+from nestkit.wording import counted
 
 if TYPE_CHECKING:
     from nestkit.configure import Outcome
@@ -52,10 +53,6 @@ def host_form() -> Form:
         title="Choose the host to work on",
         run_label="Connect",
     )
-
-
-def _steps(count: int) -> str:
-    return f"{count} step" if count == 1 else f"{count} steps"
 
 
 def _bound(host: Host) -> dict[str, tuple[str, Any]]:
@@ -122,7 +119,8 @@ def apply_form(plan: Plan | Form | None, host: Host) -> Form:
         configure.apply,
         fields={"guest_password": Field("Password of the guest")} if inside else {},
         bind=_bound(host) | {"plan": (called, made), "accept": (f'"{made.digest}"', made.digest)},
-        confirm=f"I have read plan {made.digest[:12]}, {_steps(len(made.steps))}, and want it done",
+        confirm=f"I have read plan {made.digest[:12]}, {counted(len(made.steps), 'step')}, "
+        "and want it done",
         title=f"Apply the plan to {made.vm.name}",
         run_label="Apply",
     )
@@ -145,7 +143,7 @@ def rollback_form(done: Outcome | Form | None, host: Host) -> Form:
         configure.rollback,
         bind=_bound(host) | {"journal": (f"{called}.journal", outcome.journal)},
         fields={"hard_power_off": Field("Pull the plug if need be")},
-        confirm=f"Take {_steps(len(outcome.steps_done))} back on {outcome.plan.vm.name}",
+        confirm=f"Take {counted(len(outcome.steps_done), 'step')} back on {outcome.plan.vm.name}",
         title="Roll back",
         run_label="Roll back",
     )

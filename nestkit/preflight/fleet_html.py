@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from nestkit.preflight.fleet_report import IN_FULL, LEVELS, OPEN
 from nestkit.preflight.reporting import chip, table
-from nestkit.wording import PRACTICE, plain
+from nestkit.wording import PRACTICE, counted, plain
 
 if TYPE_CHECKING:
     from nestkit.preflight.findings import Finding
@@ -34,8 +34,8 @@ def headline(report: FleetReport) -> str:
     if not report.complete:
         verdict += " among what was read"
     return (
-        f"{plain(report.name)}: {report.vm_count} VM{'s' * (report.vm_count != 1)} on "
-        f"{len(report.hosts)} host{'s' * (len(report.hosts) != 1)}: {verdict} ({counts})"
+        f"{plain(report.name)}: {counted(report.vm_count, 'VM')} on "
+        f"{counted(len(report.hosts), 'host')}: {verdict} ({counts})"
     )
 
 
